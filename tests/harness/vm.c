@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Vm: see vm.h. File descriptors for QEMU are collected while arguments are
+ * added and go to it at the start, under the numbers they have here.
+ */
+#include "vm.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "abort-log.h"
+
+#define VM_QUIT_MS 5000
+#define VM_SIGTERM_MS 5000
+
+struct Vm {
+    GPtrArray *argv;
+    GSubprocessLauncher *launcher;
+    GSubprocess *process;
+    int pidfd;
+    GPtrArray *channels;
+    GHashTable *logs;           /* id -> file descriptor of a memory file */
+    Channel *qmp_channel;       /* until vm_start() has made qmp of it */
+    Qmp *qmp;
+};
+
+#define VM_STDERR "stderr"
+
+/* Runs in the child, before QEMU */
+static void vm_child_setup(gpointer parent)
+{
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != GPOINTER_TO_INT(parent)) {
+        _exit(1);
+    }
+}
+
+char *vm_build_path(const char *name)
+{
+    const char *build = g_getenv("MHP_BUILD");
+    g_autofree char *path = g_build_filename(build ? build : "build", name,
+                                             NULL);
+
+    return g_canonicalize_filename(path, NULL);
+}
+
+/* A new memory file that collects output; its number is the same in QEMU */
+static int vm_new_log(Vm *vm, const char *id)
+{
+    int fd = memfd_create(id, MFD_CLOEXEC);
+
+    if (fd < 0) {
+        g_error("cannot make a memory file: %s", g_strerror(errno));
+    }
+    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_APPEND);
+    g_hash_table_insert(vm->logs, g_strdup(id), GINT_TO_POINTER(fd));
+    abort_log_add(fd, id);
+    return fd;
+}
+
+/* Append a chardev @id that is a socket to us; our end */
+static Channel *vm_new_channel(Vm *vm, const char *id)
+{
+    int fds[2];
+
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0) {
+        g_error("cannot make a socket pair: %s", g_strerror(errno));
+    }
+    g_subprocess_launcher_take_fd(vm->launcher, fds[1], fds[1]);
+    vm_add_opt(vm, "chardev", "socket,id=%s,fd=%d", id, fds[1]);
+    return channel_new(fds[0]);
+}
+
+Vm *vm_new(void)
+{
+    const char *qemu = g_getenv("MHP_QEMU");
+    Vm *vm = g_new0(Vm, 1);
+
+    vm->argv = g_ptr_array_new_with_free_func(g_free);
+    vm->launcher = g_subprocess_launcher_new(G_SUBPROCESS_FLAGS_STDOUT_SILENCE);
+    vm->pidfd = -1;
+    vm->channels =
+        g_ptr_array_new_with_free_func((GDestroyNotify)channel_free);
+    vm->logs = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    g_subprocess_launcher_set_child_setup(vm->launcher, vm_child_setup,
+                                          GINT_TO_POINTER(getpid()), NULL);
+    g_subprocess_launcher_take_stderr_fd(vm->launcher,
+                                         dup(vm_new_log(vm, VM_STDERR)));
+
+    vm_add_args(vm, qemu ? qemu : "qemu-system-x86_64", "-nodefaults",
+                "-no-user-config", "-display", "none", NULL);
+    vm->qmp_channel = vm_new_channel(vm, "qmp");
+    vm_add_args(vm, "-mon", "chardev=qmp,mode=control", NULL);
+    return vm;
+}
+
+void vm_add_args(Vm *vm, ...)
+{
+    const char *arg;
+    va_list ap;
+
+    va_start(ap, vm);
+    while ((arg = va_arg(ap, const char *))) {
+        g_ptr_array_add(vm->argv, g_strdup(arg));
+    }
+    va_end(ap);
+}
+
+void vm_add_opt(Vm *vm, const char *option, const char *format, ...)
+{
+    va_list ap;
+
+    g_ptr_array_add(vm->argv, g_strconcat("-", option, NULL));
+    va_start(ap, format);
+    g_ptr_array_add(vm->argv, g_strdup_vprintf(format, ap));
+    va_end(ap);
+}
+
+void vm_add_plugin(Vm *vm)
+{
+    g_autofree char *path = vm_build_path("mhp-vmemmap-mem.so");
+
+    vm_add_opt(vm, "plugin", "%s", path);
+}
+
+Channel *vm_add_channel(Vm *vm, const char *id)
+{
+    Channel *channel = vm_new_channel(vm, id);
+
+    g_ptr_array_add(vm->channels, channel);
+    return channel;
+}
+
+void vm_add_log(Vm *vm, const char *id)
+{
+    g_autofree char *path = g_strdup_printf("/proc/self/fd/%d",
+                                            vm_new_log(vm, id));
+    int set = (int)g_hash_table_size(vm->logs);
+    int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+
+    /* QEMU looks in the set for a descriptor of just this access mode */
+    g_subprocess_launcher_take_fd(vm->launcher, fd, fd);
+    vm_add_opt(vm, "add-fd", "fd=%d,set=%d", fd, set);
+    vm_add_opt(vm, "chardev", "file,id=%s,path=/dev/fdset/%d,append=on", id,
+               set);
+}
+
+void vm_set_env(Vm *vm, const char *name, const char *value)
+{
+    g_subprocess_launcher_setenv(vm->launcher, name, value, TRUE);
+}
+
+static bool vm_spawn(Vm *vm, GError **error)
+{
+    const char *id;
+    int pid;
+
+    g_ptr_array_add(vm->argv, NULL);
+    vm->process = g_subprocess_launcher_spawnv(
+        vm->launcher, (const char *const *)vm->argv->pdata, error);
+    if (!vm->process) {
+        return false;
+    }
+    /* Closes QEMU's ends here, so that its end is the end of the channels */
+    g_clear_object(&vm->launcher);
+
+    id = g_subprocess_get_identifier(vm->process);
+    pid = id ? atoi(id) : -1;
+    vm->pidfd = pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
+    return true;
+}
+
+/* Wait for QEMU's end; true if it came */
+static bool vm_wait_end(Vm *vm, unsigned timeout_ms)
+{
+    struct pollfd pfd = { .fd = vm->pidfd, .events = POLLIN };
+
+    if (vm->pidfd >= 0 && poll(&pfd, 1, (int)timeout_ms) <= 0) {
+        return false;
+    }
+    return g_subprocess_wait(vm->process, NULL, NULL);
+}
+
+bool vm_wait_exit(Vm *vm, unsigned timeout_ms, int *exit_status,
+                  GError **error)
+{
+    if (!vm_wait_end(vm, timeout_ms)) {
+        g_set_error(error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT,
+                    "QEMU still runs after %u ms", timeout_ms);
+        return false;
+    }
+    if (g_subprocess_get_if_exited(vm->process)) {
+        *exit_status = g_subprocess_get_exit_status(vm->process);
+    } else {
+        *exit_status = 128 + g_subprocess_get_term_sig(vm->process);
+    }
+    return true;
+}
+
+bool vm_start(Vm *vm, GError **error)
+{
+    g_autoptr(GError) local = NULL;
+    g_autofree char *said = NULL;
+
+    if (!vm_spawn(vm, error)) {
+        return false;
+    }
+    vm->qmp = qmp_new(g_steal_pointer(&vm->qmp_channel), &local);
+    if (vm->qmp) {
+        return true;
+    }
+    vm_wait_end(vm, VM_QUIT_MS);
+    said = vm_stderr(vm);
+    g_set_error(error, G_IO_ERROR, G_IO_ERROR_FAILED,
+                "QEMU did not start (%s): %s", local->message, said);
+    return false;
+}
+
+bool vm_run(Vm *vm, unsigned timeout_ms, int *exit_status, GError **error)
+{
+    return vm_spawn(vm, error) &&
+           vm_wait_exit(vm, timeout_ms, exit_status, error);
+}
+
+Qmp *vm_qmp(Vm *vm)
+{
+    return vm->qmp;
+}
+
+bool vm_is_running(Vm *vm)
+{
+    return vm->process && !vm_wait_end(vm, 0);
+}
+
+char *vm_log(Vm *vm, const char *id)
+{
+    int fd = GPOINTER_TO_INT(g_hash_table_lookup(vm->logs, id));
+    struct stat st;
+    char *text;
+    ssize_t n;
+
+    if (fstat(fd, &st) < 0) {
+        return g_strdup("");
+    }
+    text = g_malloc(st.st_size + 1);
+    n = pread(fd, text, st.st_size, 0);
+    text[MAX(n, 0)] = '\0';
+    return text;
+}
+
+char *vm_stderr(Vm *vm)
+{
+    return vm_log(vm, VM_STDERR);
+}
+
+/* Ask QEMU to end, more firmly each time */
+static void vm_end(Vm *vm)
+{
+    g_autoptr(JsonNode) result = NULL;
+
+    if (vm->qmp && vm_is_running(vm)) {
+        result = qmp_execute(vm->qmp, "quit", NULL, NULL);
+    }
+    if (result && vm_wait_end(vm, VM_QUIT_MS)) {
+        return;
+    }
+    g_subprocess_send_signal(vm->process, SIGTERM);
+    if (!vm_wait_end(vm, VM_SIGTERM_MS)) {
+        g_subprocess_force_exit(vm->process);
+        g_subprocess_wait(vm->process, NULL, NULL);
+    }
+}
+
+void vm_free(Vm *vm)
+{
+    GHashTableIter iter;
+    gpointer fd;
+
+    if (!vm) {
+        return;
+    }
+    if (vm->process) {
+        vm_end(vm);
+        g_object_unref(vm->process);
+    }
+    if (vm->pidfd >= 0) {
+        close(vm->pidfd);
+    }
+    qmp_free(vm->qmp);
+    channel_free(vm->qmp_channel);
+    g_ptr_array_unref(vm->channels);
+    g_hash_table_iter_init(&iter, vm->logs);
+    while (g_hash_table_iter_next(&iter, NULL, &fd)) {
+        abort_log_remove(GPOINTER_TO_INT(fd));
+        close(GPOINTER_TO_INT(fd));
+    }
+    g_hash_table_unref(vm->logs);
+    g_ptr_array_unref(vm->argv);
+    g_clear_object(&vm->launcher);
+    g_free(vm);
+}
