@@ -13,10 +13,10 @@
  * A memory block passes through these states; the device knows only whether
  * it is plugged:
  *
- *              plug                add                 online
- *   UNPLUGGED ──────▶  PLUGGED  ──────▶  OFFLINE  ──────────▶  ONLINE
- *             ◀──────           ◀──────           ◀──────────
- *              unplug             remove              offline
+ *              plug               add              online
+ *   UNPLUGGED ------->  PLUGGED  ----->  OFFLINE  -------->  ONLINE
+ *             <-------           <-----           <--------
+ *              unplug            remove           offline
  */
 #ifndef _UAPI_LINUX_VIRTIO_MHP_H
 #define _UAPI_LINUX_VIRTIO_MHP_H
@@ -27,18 +27,18 @@
  * virtio device ID. Linux claims modern PCI device ids up to 0x107f, that is
  * up to this ID, and the virtio specification gives out IDs from below.
  */
-#define VIRTIO_ID_MHP				63
+#define VIRTIO_ID_MHP			    63
 
 /* Feature bits 0 to 7 are virtio-mem's, ours start at 8. */
 
 /* node_id in the configuration is an ACPI proximity domain */
-#define VIRTIO_MHP_F_ACPI_PXM			0
+#define VIRTIO_MHP_F_ACPI_PXM		    0
 /* the driver must not touch unplugged memory, not even to read it */
-#define VIRTIO_MHP_F_UNPLUGGED_INACCESSIBLE	1
+#define VIRTIO_MHP_F_UNPLUGGED_INACCESSIBLE 1
 /* the driver tells where memmaps lie, the device backs them before the ACK */
-#define VIRTIO_MHP_F_MEMMAP_ON_BLOCK		8
+#define VIRTIO_MHP_F_MEMMAP_ON_BLOCK	    8
 /* the driver reports blocks it cannot plug or unplug, and why */
-#define VIRTIO_MHP_F_STATUS			9
+#define VIRTIO_MHP_F_STATUS		    9
 
 /**
  * struct virtio_mhp_config - device configuration, read-only to the driver
@@ -64,13 +64,13 @@ struct virtio_mhp_config {
 };
 
 /* Request types of virtio-mem */
-#define VIRTIO_MHP_REQ_PLUG			0
-#define VIRTIO_MHP_REQ_UNPLUG			1
-#define VIRTIO_MHP_REQ_UNPLUG_ALL		2
-#define VIRTIO_MHP_REQ_STATE			3
+#define VIRTIO_MHP_REQ_PLUG	  0
+#define VIRTIO_MHP_REQ_UNPLUG	  1
+#define VIRTIO_MHP_REQ_UNPLUG_ALL 2
+#define VIRTIO_MHP_REQ_STATE	  3
 /* Request types of our own, each behind the feature bit of its name */
-#define VIRTIO_MHP_REQ_MEMMAP			0x100
-#define VIRTIO_MHP_REQ_STATUS			0x101
+#define VIRTIO_MHP_REQ_MEMMAP	  0x100
+#define VIRTIO_MHP_REQ_STATUS	  0x101
 
 /**
  * struct virtio_mhp_range - a run of device blocks
@@ -85,7 +85,7 @@ struct virtio_mhp_range {
 };
 
 /**
- * struct virtio_mhp_req_memmap - where the driver puts memmaps (F_MEMMAP_ON_BLOCK)
+ * struct virtio_mhp_req_memmap - where memmaps lie (F_MEMMAP_ON_BLOCK)
  * @unit_size: distance of memmaps, a power of two, at least block_size; each
  *	multiple of it in the region starts with a memmap
  * @memmap_size: size of a memmap, less than @unit_size; 0 means none is there
@@ -96,15 +96,15 @@ struct virtio_mhp_req_memmap {
 };
 
 /* Why a block cannot change its state: struct virtio_mhp_req_status */
-#define VIRTIO_MHP_REASON_NONE			0	/* clears an earlier report */
-#define VIRTIO_MHP_REASON_BUSY			1	/* pages did not move in time */
-#define VIRTIO_MHP_REASON_PINNED		2	/* pages are pinned */
-#define VIRTIO_MHP_REASON_HUGETLB		3	/* huge pages cannot move */
-#define VIRTIO_MHP_REASON_NO_ROOM		4	/* no free memory to move pages to */
-#define VIRTIO_MHP_REASON_KERNEL_MEMORY		5	/* the kernel allocated from it */
-#define VIRTIO_MHP_REASON_NOT_ADDED		6	/* the kernel did not add it */
-#define VIRTIO_MHP_REASON_NOT_ONLINE		7	/* it did not come online as wanted */
-#define VIRTIO_MHP_REASON_NO_MEMMAP		8	/* its memmap cannot be on it */
+#define VIRTIO_MHP_REASON_NONE		0 /* clears an earlier report */
+#define VIRTIO_MHP_REASON_BUSY		1 /* pages did not move in time */
+#define VIRTIO_MHP_REASON_PINNED	2 /* pages are pinned */
+#define VIRTIO_MHP_REASON_HUGETLB	3 /* huge pages cannot move */
+#define VIRTIO_MHP_REASON_NO_ROOM	4 /* no free memory to move pages to */
+#define VIRTIO_MHP_REASON_KERNEL_MEMORY 5 /* the kernel allocated from it */
+#define VIRTIO_MHP_REASON_NOT_ADDED	6 /* the kernel did not add it */
+#define VIRTIO_MHP_REASON_NOT_ONLINE	7 /* it did not come online as wanted */
+#define VIRTIO_MHP_REASON_NO_MEMMAP	8 /* its memmap cannot be on it */
 
 /**
  * struct virtio_mhp_req_status - report of blocks that are stuck (F_STATUS)
@@ -138,15 +138,15 @@ struct virtio_mhp_req {
 	} u;
 };
 
-#define VIRTIO_MHP_RESP_ACK			0	/* done */
-#define VIRTIO_MHP_RESP_NACK			1	/* not wanted, or the host cannot */
-#define VIRTIO_MHP_RESP_BUSY			2	/* not now, try again */
-#define VIRTIO_MHP_RESP_ERROR			3	/* the request was wrong */
+#define VIRTIO_MHP_RESP_ACK	   0 /* done */
+#define VIRTIO_MHP_RESP_NACK	   1 /* not wanted, or the host cannot */
+#define VIRTIO_MHP_RESP_BUSY	   2 /* not now, try again */
+#define VIRTIO_MHP_RESP_ERROR	   3 /* the request was wrong */
 
 /* Answer to STATE */
-#define VIRTIO_MHP_STATE_PLUGGED		0
-#define VIRTIO_MHP_STATE_UNPLUGGED		1
-#define VIRTIO_MHP_STATE_MIXED			2
+#define VIRTIO_MHP_STATE_PLUGGED   0
+#define VIRTIO_MHP_STATE_UNPLUGGED 1
+#define VIRTIO_MHP_STATE_MIXED	   2
 
 /**
  * struct virtio_mhp_resp_state - payload of an ACK to STATE
@@ -171,10 +171,10 @@ struct virtio_mhp_resp {
 };
 
 /* A layout that any compiler pads otherwise must not get past it. */
-#define VIRTIO_MHP_ASSERT_OFFSET(type, member, offset) \
+#define VIRTIO_MHP_ASSERT_OFFSET(type, member, offset)                      \
 	_Static_assert(__builtin_offsetof(struct type, member) == (offset), \
 		       #type "." #member " is not at " #offset)
-#define VIRTIO_MHP_ASSERT_SIZE(type, size) \
+#define VIRTIO_MHP_ASSERT_SIZE(type, size)            \
 	_Static_assert(sizeof(struct type) == (size), \
 		       "struct " #type " has not " #size " bytes")
 
