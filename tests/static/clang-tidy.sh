@@ -1,0 +1,11 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# clang-tidy finds nothing in the device and the tests, see .clang-tidy.
+. "$(dirname "$0")/sources.sh"
+need clang-tidy "$MHP_BUILD/meson/compile_commands.json"
+
+qemu_style_sources | grep '\.c$' | grep -v '^tests/harness/guest/' |
+    xargs -P "$(nproc)" -n 4 clang-tidy --quiet -p "$MHP_BUILD/meson" 2>"$MHP_BUILD/static/tidy.log" || {
+    cat "$MHP_BUILD/static/tidy.log"
+    exit 1
+}

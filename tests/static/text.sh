@@ -1,0 +1,22 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Scripts are clean, words are spelled, every file names its licence.
+. "$(dirname "$0")/sources.sh"
+need codespell shellcheck
+
+status=0
+mapfile -t files < <(sources .)
+
+for file in "${files[@]}"; do
+    case $file in
+    ./LICENSES/* | *.svg | *.png) continue ;;
+    esac
+    head -n 5 "$file" | grep -q SPDX-License-Identifier || {
+        echo "$file: no SPDX-License-Identifier in its first five lines"
+        status=1
+    }
+done
+codespell "${files[@]}" || status=1
+mapfile -t scripts < <(grep -lE '^(#!/bin/(ba)?sh|# shellcheck shell=)' "${files[@]}")
+shellcheck -x "${scripts[@]}" || status=1
+exit $status
