@@ -9,7 +9,9 @@
 #   headers   the kernel's build folder, for make -C
 #   modules/  the stock modules that tests use, decompressed
 
-guest_modules='failover net_failover virtio_mem virtio_balloon pvpanic pvpanic-pci'
+# 6.12 has the transport built in, 6.1 has it as modules.
+guest_modules='virtio virtio_ring virtio_pci_legacy_dev virtio_pci_modern_dev
+    virtio_pci virtio_console virtio_mem pvpanic pvpanic-pci'
 
 # kernel_release KVER: the newest release of that series with image and headers
 kernel_release() {
