@@ -40,6 +40,14 @@ qemu_suite() {
     esac
 }
 
+# What the kernel headers' objtool is linked with
+libelf_package() {
+    case $(debian_codename) in
+    bookworm) echo libelf1 ;;
+    *) echo libelf1t64 ;;
+    esac
+}
+
 # One line of sources.list per suite: those of the machine's own release, and
 # beside them the backports (QEMU 10.0) and bookworm (Linux 6.1).
 apt_sources() {
