@@ -4,7 +4,8 @@
 # What the checks look at, sourced by each of them. Nothing under build/ counts.
 
 set -euo pipefail
-cd "$MHP_SOURCE"
+cd "${MHP_SOURCE:?}"
+: "${MHP_BUILD:?}"
 
 sources() {
     find "$@" -path ./build -prune -o -path ./.git -prune -o -type f -print | sort
