@@ -17,7 +17,7 @@
 
 static struct {
     char name[32];
-    int fd;                     /* 0: the entry is free */
+    int fd; /* 0: the entry is free */
 } abort_logs[ABORT_LOG_FILES];
 
 static void abort_log_write(const void *data, size_t size)

@@ -103,8 +103,8 @@ char *agent_run(Agent *agent, const char *script, unsigned timeout_ms,
     return agent_finish(agent, timeout_ms, status, error);
 }
 
-char *agent_runf(Agent *agent, unsigned timeout_ms, int *status,
-                 GError **error, const char *format, ...)
+char *agent_runf(Agent *agent, unsigned timeout_ms, int *status, GError **error,
+                 const char *format, ...)
 {
     g_autofree char *script = NULL;
     va_list ap;

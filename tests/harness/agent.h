@@ -22,8 +22,7 @@ Agent *agent_new(Channel *channel);
 void agent_free(Agent *agent);
 
 /* Wait until the guest has booted; the kernel's release (uname -r) */
-const char *agent_wait_ready(Agent *agent, unsigned timeout_ms,
-                             GError **error);
+const char *agent_wait_ready(Agent *agent, unsigned timeout_ms, GError **error);
 
 /*
  * Run a script and wait for its end. @status (may be NULL: then anything but 0
@@ -32,8 +31,8 @@ const char *agent_wait_ready(Agent *agent, unsigned timeout_ms,
  */
 char *agent_run(Agent *agent, const char *script, unsigned timeout_ms,
                 int *status, GError **error);
-char *agent_runf(Agent *agent, unsigned timeout_ms, int *status,
-                 GError **error, const char *format, ...) G_GNUC_PRINTF(5, 6);
+char *agent_runf(Agent *agent, unsigned timeout_ms, int *status, GError **error,
+                 const char *format, ...) G_GNUC_PRINTF(5, 6);
 
 /* Send a script and return at once; agent_finish() then waits for its end */
 bool agent_start(Agent *agent, const char *script, GError **error);

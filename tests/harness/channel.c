@@ -46,15 +46,15 @@ static int64_t channel_deadline(unsigned timeout_ms)
 
 static void channel_set_errno(GError **error, const char *what)
 {
-    g_set_error(error, G_IO_ERROR, g_io_error_from_errno(errno), "%s: %s",
-                what, g_strerror(errno));
+    g_set_error(error, G_IO_ERROR, g_io_error_from_errno(errno), "%s: %s", what,
+                g_strerror(errno));
 }
 
 /* Wait for @events until @deadline; the peer's end counts as an event */
 static bool channel_poll(Channel *channel, short events, int64_t deadline,
                          GError **error)
 {
-    struct pollfd pfd = { .fd = channel->fd, .events = events };
+    struct pollfd pfd = {.fd = channel->fd, .events = events};
     int64_t left;
     int ret;
 

@@ -16,7 +16,7 @@ struct Qmp {
     GQueue events;
 };
 
-G_DEFINE_QUARK(mhp-qmp-error, qmp_error)
+G_DEFINE_QUARK(mhp - qmp - error, qmp_error)
 
 static void qmp_free_event(gpointer event)
 {
@@ -224,6 +224,7 @@ bool qmp_set_uint(Qmp *qmp, const char *path, const char *property,
 
     node = qmp_executef(qmp, error, "qom-set",
                         "{'path': '%s', 'property': '%s', 'value': %" PRIu64
-                        "}", path, property, value);
+                        "}",
+                        path, property, value);
     return node != NULL;
 }

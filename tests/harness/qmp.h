@@ -14,8 +14,8 @@
 #define QMP_ERROR (qmp_error_quark())
 
 typedef enum {
-    QMP_ERROR_REFUSED,      /* QEMU answered the command with an error */
-    QMP_ERROR_PROTOCOL,     /* QEMU's line is no QMP */
+    QMP_ERROR_REFUSED,  /* QEMU answered the command with an error */
+    QMP_ERROR_PROTOCOL, /* QEMU's line is no QMP */
 } QmpErrorCode;
 
 typedef struct Qmp Qmp;

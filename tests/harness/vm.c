@@ -29,8 +29,8 @@ struct Vm {
     GSubprocess *process;
     int pidfd;
     GPtrArray *channels;
-    GHashTable *logs;           /* id -> file descriptor of a memory file */
-    Channel *qmp_channel;       /* until vm_start() has made qmp of it */
+    GHashTable *logs;     /* id -> file descriptor of a memory file */
+    Channel *qmp_channel; /* until vm_start() has made qmp of it */
     Qmp *qmp;
 };
 
@@ -89,8 +89,7 @@ Vm *vm_new(void)
     vm->argv = g_ptr_array_new_with_free_func(g_free);
     vm->launcher = g_subprocess_launcher_new(G_SUBPROCESS_FLAGS_STDOUT_SILENCE);
     vm->pidfd = -1;
-    vm->channels =
-        g_ptr_array_new_with_free_func((GDestroyNotify)channel_free);
+    vm->channels = g_ptr_array_new_with_free_func((GDestroyNotify)channel_free);
     vm->logs = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     g_subprocess_launcher_set_child_setup(vm->launcher, vm_child_setup,
                                           GINT_TO_POINTER(getpid()), NULL);
@@ -183,7 +182,7 @@ static bool vm_spawn(Vm *vm, GError **error)
 /* Wait for QEMU's end; true if it came */
 static bool vm_wait_end(Vm *vm, unsigned timeout_ms)
 {
-    struct pollfd pfd = { .fd = vm->pidfd, .events = POLLIN };
+    struct pollfd pfd = {.fd = vm->pidfd, .events = POLLIN};
 
     if (vm->pidfd >= 0 && poll(&pfd, 1, (int)timeout_ms) <= 0) {
         return false;
@@ -191,8 +190,7 @@ static bool vm_wait_end(Vm *vm, unsigned timeout_ms)
     return g_subprocess_wait(vm->process, NULL, NULL);
 }
 
-bool vm_wait_exit(Vm *vm, unsigned timeout_ms, int *exit_status,
-                  GError **error)
+bool vm_wait_exit(Vm *vm, unsigned timeout_ms, int *exit_status, GError **error)
 {
     if (!vm_wait_end(vm, timeout_ms)) {
         g_set_error(error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT,

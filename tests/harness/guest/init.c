@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The guest's first and only service: mounts what scripts need, loads the
+ * stock modules that lead to the agent's virtio-serial port, and then runs the
+ * scripts that the host sends (protocol: ../agent.h). It loads no driver under
+ * test; a script does that, with the parameters that the test wants.
+ *
+ * Linked statically. Under other names it is one of the tools in tools.h.
+ * When it cannot go on it says why on the console and powers the guest off, so
+ * that the host sees the end at once.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/netlink.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <dirent.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include "tools.h"
+
+#define INIT_PORT_NAME "mhp.agent"
+#define INIT_PORT_WAIT_MS 30000
+#define INIT_SCRIPT_MAX (1 << 20)
+
+/* In the order of their dependencies; what is built in has no file */
+static const char *const init_modules[] = {
+    "virtio_ring",
+    "virtio",
+    "virtio_pci_legacy_dev",
+    "virtio_pci_modern_dev",
+    "virtio_pci",
+    "virtio_console",
+    "pvpanic",
+    "pvpanic-pci",
+};
+
+static _Noreturn void init_die(const char *format, ...)
+{
+    va_list ap;
+
+    va_start(ap, format);
+    fprintf(stderr, "init: ");
+    vfprintf(stderr, format, ap);
+    fprintf(stderr, "\n");
+    va_end(ap);
+    sync();
+    reboot(RB_POWER_OFF);
+    for (;;) {
+        pause();
+    }
+}
+
+static void init_mount(const char *type, const char *where)
+{
+    mkdir(where, 0755);
+    if (mount(type, where, type, 0, NULL) < 0 && errno != EBUSY) {
+        init_die("cannot mount %s: %s", where, strerror(errno));
+    }
+}
+
+static void init_load_module(const char *name)
+{
+    char path[128];
+    int fd;
+
+    snprintf(path, sizeof(path), "/lib/modules/%s.ko", name);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return;
+    }
+    if (syscall(SYS_finit_module, fd, "", 0) < 0 && errno != EEXIST) {
+        init_die("cannot load %s: %s", path, strerror(errno));
+    }
+    close(fd);
+}
+
+static int init_open_uevents(void)
+{
+    struct sockaddr_nl address = {.nl_family = AF_NETLINK, .nl_groups = 1};
+    int fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC,
+                    NETLINK_KOBJECT_UEVENT);
+
+    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
+        init_die("cannot listen to uevents: %s", strerror(errno));
+    }
+    return fd;
+}
+
+static int init_port_has_name(const char *port, const char *wanted)
+{
+    char path[300], name[64] = "";
+    int fd;
+
+    snprintf(path, sizeof(path), "/sys/class/virtio-ports/%s/name", port);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return 0;
+    }
+    if (read(fd, name, sizeof(name) - 1) < 0) {
+        name[0] = '\0';
+    }
+    close(fd);
+    name[strcspn(name, "\n")] = '\0';
+    return !strcmp(name, wanted);
+}
+
+/* The agent's port, or -1 while it is not there */
+static int init_find_port(void)
+{
+    DIR *dir = opendir("/sys/class/virtio-ports");
+    struct dirent *entry;
+    char path[300];
+    int fd = -1;
+
+    if (!dir) {
+        return -1;
+    }
+    while (fd < 0 && (entry = readdir(dir))) {
+        if (init_port_has_name(entry->d_name, INIT_PORT_NAME)) {
+            snprintf(path, sizeof(path), "/dev/%s", entry->d_name);
+            fd = open(path, O_RDWR | O_CLOEXEC);
+        }
+    }
+    closedir(dir);
+    return fd;
+}
+
+/* The name of a port comes after the port, in an uevent of its own */
+static int init_wait_port(int uevents)
+{
+    struct pollfd pfd = {.fd = uevents, .events = POLLIN};
+    char event[4096];
+    int port;
+
+    while ((port = init_find_port()) < 0) {
+        if (poll(&pfd, 1, INIT_PORT_WAIT_MS) <= 0) {
+            init_die("there is no virtio-serial port " INIT_PORT_NAME);
+        }
+        if (read(uevents, event, sizeof(event)) < 0 && errno != ENOBUFS) {
+            init_die("cannot read uevents: %s", strerror(errno));
+        }
+    }
+    return port;
+}
+
+static void init_write(int port, const char *data, size_t size)
+{
+    while (size) {
+        ssize_t n = write(port, data, size);
+
+        if (n < 0 && errno != EINTR) {
+            init_die("cannot write to the host: %s", strerror(errno));
+        }
+        if (n > 0) {
+            data += n;
+            size -= n;
+        }
+    }
+}
+
+static void init_read(int port, char *data, size_t size)
+{
+    while (size) {
+        ssize_t n = read(port, data, size);
+
+        if (n < 0 && errno != EINTR) {
+            init_die("cannot read from the host: %s", strerror(errno));
+        }
+        if (n > 0) {
+            data += n;
+            size -= n;
+        }
+    }
+}
+
+static _Noreturn void init_exec(const char *script, int output)
+{
+    setsid();
+    dup2(output, STDOUT_FILENO);
+    dup2(output, STDERR_FILENO);
+    execl("/bin/sh", "sh", "-c", script, NULL);
+    _exit(127);
+}
+
+/*
+ * Run @script with its output in the file @output. Its end counts, not that of
+ * what it left running. As the first process we also reap all orphans.
+ */
+static int init_run(const char *script, int output)
+{
+    pid_t pid = fork(), ended;
+    int status;
+
+    if (pid < 0) {
+        dprintf(output, "cannot fork: %s\n", strerror(errno));
+        return 126;
+    }
+    if (pid == 0) {
+        init_exec(script, output);
+    }
+    do {
+        ended = wait(&status);
+    } while (ended != pid);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static void init_send_result(int port, int status, int output)
+{
+    off_t size = lseek(output, 0, SEEK_END);
+    char head[64], *text = NULL;
+
+    if (size > 0) {
+        text = mmap(NULL, size, PROT_READ, MAP_PRIVATE, output, 0);
+    }
+    if (text == MAP_FAILED) {
+        init_die("cannot map the output of a script: %s", strerror(errno));
+    }
+    snprintf(head, sizeof(head), "done %d %lld\n", status, (long long)size);
+    init_write(port, head, strlen(head));
+    if (text) {
+        init_write(port, text, size);
+        munmap(text, size);
+    }
+}
+
+/* Read one "run LENGTH\n" and the script after it; free() it */
+static char *init_receive(int port)
+{
+    char line[32] = "", *script;
+    size_t used = 0;
+    unsigned long size;
+
+    do {
+        init_read(port, line + used, 1);
+    } while (line[used] != '\n' && ++used < sizeof(line) - 1);
+    if (sscanf(line, "run %lu", &size) != 1 || size > INIT_SCRIPT_MAX) {
+        init_die("want 'run LENGTH' from the host, got '%s'", line);
+    }
+    script = calloc(1, size + 1);
+    if (!script) {
+        init_die("no memory for a script of %lu bytes", size);
+    }
+    init_read(port, script, size);
+    return script;
+}
+
+static void init_serve(int port)
+{
+    char *script = init_receive(port);
+    int output = memfd_create("output", MFD_CLOEXEC);
+
+    if (output < 0) {
+        init_die("no memory for the output of a script");
+    }
+    /* Processes that a script leaves running share the file offset */
+    fcntl(output, F_SETFL, O_APPEND);
+    init_send_result(port, init_run(script, output), output);
+    close(output);
+    free(script);
+}
+
+static void init_say_ready(int port)
+{
+    struct utsname name;
+    char line[256];
+
+    uname(&name);
+    snprintf(line, sizeof(line), "ready %s\n", name.release);
+    init_write(port, line, strlen(line));
+}
+
+int main(int argc, char **argv)
+{
+    int uevents, port;
+
+    if (getpid() != 1) {
+        return tools_main(argc, argv);
+    }
+
+    init_mount("devtmpfs", "/dev");
+    init_mount("proc", "/proc");
+    init_mount("sysfs", "/sys");
+    init_mount("tmpfs", "/tmp");
+    setenv("PATH", "/bin", 1);
+    setenv("HOME", "/tmp", 1);
+
+    uevents = init_open_uevents();
+    for (size_t i = 0; i < sizeof(init_modules) / sizeof(*init_modules); i++) {
+        init_load_module(init_modules[i]);
+    }
+    port = init_wait_port(uevents);
+    close(uevents);
+    init_say_ready(port);
+    for (;;) {
+        init_serve(port);
+    }
+}
