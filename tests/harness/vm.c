@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "abort-log.h"
@@ -27,6 +28,7 @@ struct Vm {
     GPtrArray *argv;
     GSubprocessLauncher *launcher;
     GSubprocess *process;
+    int pid;
     int pidfd;
     GPtrArray *channels;
     GHashTable *logs;     /* id -> file descriptor of a memory file */
@@ -162,7 +164,6 @@ void vm_set_env(Vm *vm, const char *name, const char *value)
 static bool vm_spawn(Vm *vm, GError **error)
 {
     const char *id;
-    int pid;
 
     g_ptr_array_add(vm->argv, NULL);
     vm->process = g_subprocess_launcher_spawnv(
@@ -174,8 +175,8 @@ static bool vm_spawn(Vm *vm, GError **error)
     g_clear_object(&vm->launcher);
 
     id = g_subprocess_get_identifier(vm->process);
-    pid = id ? atoi(id) : -1;
-    vm->pidfd = pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
+    vm->pid = id ? atoi(id) : -1;
+    vm->pidfd = id ? (int)syscall(SYS_pidfd_open, vm->pid, 0) : -1;
     return true;
 }
 
@@ -238,6 +239,17 @@ Qmp *vm_qmp(Vm *vm)
 bool vm_is_running(Vm *vm)
 {
     return vm->process && !vm_wait_end(vm, 0);
+}
+
+int64_t vm_cpu_time(Vm *vm)
+{
+    struct timespec ts = {};
+    clockid_t clock;
+
+    if (clock_getcpuclockid(vm->pid, &clock) == 0) {
+        clock_gettime(clock, &ts);
+    }
+    return ts.tv_sec * G_USEC_PER_SEC + ts.tv_nsec / 1000;
 }
 
 char *vm_log(Vm *vm, const char *id)

@@ -69,6 +69,12 @@ bool vm_wait_exit(Vm *vm, unsigned timeout_ms, int *exit_status,
 Qmp *vm_qmp(Vm *vm);
 bool vm_is_running(Vm *vm);
 
+/*
+ * CPU time that QEMU has used so far, in microseconds. Unlike the clock it
+ * does not count what else the machine had to do.
+ */
+int64_t vm_cpu_time(Vm *vm);
+
 /* What came so far; free with g_free() */
 char *vm_stderr(Vm *vm);
 char *vm_log(Vm *vm, const char *id);

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Guest: see guest.h.
+ */
+#include "guest.h"
+
+#include <inttypes.h>
+
+/* Panic ends QEMU, so that nobody waits for a dead guest */
+#define GUEST_CMDLINE "console=ttyS0 panic=-1 loglevel=5"
+
+/* RAM addresses that maxmem leaves for aligning the devices */
+#define GUEST_ALIGN_SIZE (2 * GiB)
+
+/*
+ * Empties caches that would blur a comparison of free pages: page cache,
+ * dentries and inodes, per-CPU slabs, per-CPU counters.
+ */
+#define GUEST_SETTLE                                                       \
+    "sync; echo 3 >/proc/sys/vm/drop_caches;"                              \
+    "for f in /sys/kernel/slab/*/shrink; do echo 1 >$f; done 2>/dev/null;" \
+    "echo 3 >/proc/sys/vm/drop_caches;"                                    \
+    "echo 1 >/proc/sys/vm/stat_refresh;"                                   \
+    "cat /proc/zoneinfo"
+
+struct Guest {
+    Vm *vm;
+    Agent *agent;
+    char *release;
+};
+
+static void guest_add_kernel(Guest *guest, const GuestConfig *config)
+{
+    g_autofree char *folder = g_build_filename("guest", config->kver, NULL);
+    g_autofree char *dir = vm_build_path(folder);
+
+    vm_add_opt(guest->vm, "kernel", "%s/vmlinuz", dir);
+    vm_add_opt(guest->vm, "initrd", "%s/initramfs.cpio", dir);
+    vm_add_opt(guest->vm, "append", GUEST_CMDLINE " %s",
+               config->cmdline ? config->cmdline : "");
+}
+
+static void guest_add_memory(Guest *guest, const GuestConfig *config)
+{
+    if (config->hotplug_max) {
+        vm_add_opt(
+            guest->vm, "m", "size=%" PRIu64 "M,slots=1,maxmem=%" PRIu64 "M",
+            GUEST_BOOT_SIZE / MiB,
+            (GUEST_BOOT_SIZE + config->hotplug_max + GUEST_ALIGN_SIZE) / MiB);
+    } else {
+        vm_add_opt(guest->vm, "m", "%" PRIu64 "M", GUEST_BOOT_SIZE / MiB);
+    }
+}
+
+Guest *guest_new(const GuestConfig *config)
+{
+    Guest *guest = g_new0(Guest, 1);
+    Vm *vm = guest->vm = vm_new();
+
+    vm_add_args(vm, "-machine", "q35", "-cpu", "max", "-smp", "2", "-no-reboot",
+                "-device", "pvpanic-pci", "-device", "virtio-serial-pci", NULL);
+    vm_add_opt(vm, "accel", "%s", config->accel ? config->accel : "tcg");
+    guest_add_memory(guest, config);
+    guest_add_kernel(guest, config);
+
+    vm_add_log(vm, "console");
+    vm_add_opt(vm, "serial", "chardev:console");
+    guest->agent = agent_new(vm_add_channel(vm, "agent"));
+    vm_add_opt(vm, "device", "virtserialport,chardev=agent,name=" AGENT_PORT);
+    return guest;
+}
+
+void guest_free(Guest *guest)
+{
+    if (!guest) {
+        return;
+    }
+    agent_free(guest->agent);
+    vm_free(guest->vm);
+    g_free(guest->release);
+    g_free(guest);
+}
+
+static bool guest_wait_ready(Guest *guest, GError **error)
+{
+    const char *release = agent_wait_ready(guest->agent, GUEST_BOOT_MS, error);
+
+    g_free(guest->release);
+    guest->release = g_strdup(release);
+    return release != NULL;
+}
+
+bool guest_boot(Guest *guest, GError **error)
+{
+    return vm_start(guest->vm, error) && guest_wait_ready(guest, error);
+}
+
+bool guest_reset(Guest *guest, GError **error)
+{
+    g_autoptr(JsonNode) result = NULL;
+
+    /* The machine shall come back although it was started with -no-reboot */
+    result = qmp_executef(guest_qmp(guest), error, "set-action",
+                          "{'reboot': 'reset'}");
+    if (!result) {
+        return false;
+    }
+    json_node_unref(result);
+    result = qmp_executef(guest_qmp(guest), error, "system_reset", NULL);
+    return result && guest_wait_ready(guest, error);
+}
+
+Vm *guest_vm(Guest *guest)
+{
+    return guest->vm;
+}
+
+Qmp *guest_qmp(Guest *guest)
+{
+    return vm_qmp(guest->vm);
+}
+
+Agent *guest_agent(Guest *guest)
+{
+    return guest->agent;
+}
+
+const char *guest_release(Guest *guest)
+{
+    return guest->release;
+}
+
+char *guest_runf(Guest *guest, GError **error, const char *format, ...)
+{
+    g_autofree char *script = NULL;
+    va_list ap;
+
+    va_start(ap, format);
+    script = g_strdup_vprintf(format, ap);
+    va_end(ap);
+    return agent_run(guest->agent, script, GUEST_SCRIPT_MS, NULL, error);
+}
+
+char *guest_klog(Guest *guest, GError **error)
+{
+    return guest_runf(guest, error, "dmesg");
+}
+
+char *guest_console(Guest *guest)
+{
+    return vm_log(guest->vm, "console");
+}
+
+GArray *guest_zones(Guest *guest, GError **error)
+{
+    g_autofree char *text = guest_runf(guest, error, "%s", GUEST_SETTLE);
+
+    return text ? zoneinfo_parse(text) : NULL;
+}
+
+bool guest_boot_free(Guest *guest, uint64_t *bytes, GError **error)
+{
+    g_autoptr(GArray) zones = guest_zones(guest, error);
+
+    if (!zones) {
+        return false;
+    }
+    *bytes = zoneinfo_boot_free(zones);
+    return true;
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A stock Debian kernel with our init and agent in a QEMU q35 machine: boot
+ * it, run scripts in it, ask it about its memory. What memory device it has,
+ * if any, is memdev.h's matter.
+ */
+#ifndef MHP_GUEST_H
+#define MHP_GUEST_H
+
+#include "agent.h"
+#include "vm.h"
+#include "zoneinfo.h"
+
+#define KiB (UINT64_C(1) << 10)
+#define MiB (UINT64_C(1) << 20)
+#define GiB (UINT64_C(1) << 30)
+
+/* Guests have x86's memory blocks */
+#define MEMORY_BLOCK_SIZE (128 * MiB)
+/* struct page is 64 bytes for 4096: the memmap's share of a block */
+#define MEMMAP_SIZE (MEMORY_BLOCK_SIZE / 64)
+#define MEMMAP_PAGES (MEMMAP_SIZE / 4096)
+
+#define GUEST_BOOT_SIZE (1 * GiB)
+#define GUEST_BOOT_MS 120000
+#define GUEST_SCRIPT_MS 60000
+
+typedef struct GuestConfig {
+    const char *kver;     /* a folder of $MHP_BUILD/guest, such as 6.12 */
+    const char *accel;    /* NULL: tcg */
+    uint64_t hotplug_max; /* room for memory devices; 0: none */
+    const char *cmdline;  /* more kernel parameters, or NULL */
+} GuestConfig;
+
+typedef struct Guest Guest;
+
+/* A guest that is not started: more arguments can go to guest_vm() */
+Guest *guest_new(const GuestConfig *config);
+void guest_free(Guest *guest);
+
+/* Start QEMU and wait until the agent is ready */
+bool guest_boot(Guest *guest, GError **error);
+
+/* Reset the machine and wait until the agent is ready again */
+bool guest_reset(Guest *guest, GError **error);
+
+Vm *guest_vm(Guest *guest);
+Qmp *guest_qmp(Guest *guest);
+Agent *guest_agent(Guest *guest);
+/* uname -r */
+const char *guest_release(Guest *guest);
+
+/* Run a script that must end with status 0, and return its output */
+char *guest_runf(Guest *guest, GError **error, const char *format, ...)
+    G_GNUC_PRINTF(3, 4);
+
+/* The kernel's log so far */
+char *guest_klog(Guest *guest, GError **error);
+
+/* The serial console so far; also readable when the guest is dead */
+char *guest_console(Guest *guest);
+
+/*
+ * The guest's zones, after it has given back what it only caches: figures of
+ * two moments can be compared to the page, near enough.
+ */
+GArray *guest_zones(Guest *guest, GError **error);
+
+/* zoneinfo_boot_free() of guest_zones() */
+bool guest_boot_free(Guest *guest, uint64_t *bytes, GError **error);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Guest, guest_free)
+
+#endif /* MHP_GUEST_H */

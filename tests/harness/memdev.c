@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Memory device of a guest: see memdev.h.
+ */
+#include "memdev.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "wait.h"
+
+void memdev_add(Guest *guest, const char *type, uint64_t region_size)
+{
+    Vm *vm = guest_vm(guest);
+
+    if (g_str_equal(type, MEMDEV_OURS)) {
+        vm_add_plugin(vm);
+    }
+    /* Without a reservation: the host has less than the guest may grow to */
+    vm_add_opt(vm, "object",
+               "memory-backend-ram,id=hpmem,size=%" PRIu64 ",reserve=off",
+               region_size);
+    vm_add_opt(vm, "device", "%s,id=hp0,memdev=hpmem,requested-size=0", type);
+}
+
+bool memdev_load_driver(Guest *guest, const char *parameters, GError **error)
+{
+    g_autofree char *output = NULL;
+
+    output = guest_runf(
+        guest, error, "insmod /lib/modules/mhp_vmemmap_mem.ko %s", parameters);
+    return output != NULL;
+}
+
+bool memdev_request(Guest *guest, uint64_t size, GError **error)
+{
+    return qmp_set_uint(guest_qmp(guest), MEMDEV_PATH, "requested-size", size,
+                        error);
+}
+
+bool memdev_size(Guest *guest, uint64_t *size, GError **error)
+{
+    return qmp_get_uint(guest_qmp(guest), MEMDEV_PATH, "size", size, error);
+}
+
+typedef struct MemdevWait {
+    Guest *guest;
+    uint64_t size;
+    uint64_t wanted;
+    MemdevProgress progress;
+    void *opaque;
+} MemdevWait;
+
+static bool memdev_has_size(void *opaque, GError **error)
+{
+    MemdevWait *wait = opaque;
+
+    if (!memdev_size(wait->guest, &wait->size, error)) {
+        return false;
+    }
+    if (wait->progress) {
+        wait->progress(wait->size, wait->opaque);
+    }
+    return wait->size == wait->wanted;
+}
+
+bool memdev_wait(Guest *guest, uint64_t size, unsigned timeout_ms,
+                 MemdevProgress progress, void *opaque, GError **error)
+{
+    MemdevWait wait = {
+        .guest = guest,
+        .wanted = size,
+        .progress = progress,
+        .opaque = opaque,
+    };
+
+    if (wait_until(memdev_has_size, &wait, timeout_ms, "the resize", error)) {
+        return true;
+    }
+    g_prefix_error(error, "want %" PRIu64 " MiB plugged, got %" PRIu64 ": ",
+                   size / MiB, wait.size / MiB);
+    return false;
+}
+
+bool memdev_resize(Guest *guest, uint64_t size, unsigned timeout_ms,
+                   GError **error)
+{
+    return memdev_request(guest, size, error) &&
+           memdev_wait(guest, size, timeout_ms, NULL, NULL, error);
+}
+
+bool memdev_region(Guest *guest, uint64_t *addr, uint64_t *size, GError **error)
+{
+    g_autoptr(JsonNode) list = NULL;
+    JsonObject *device, *data;
+
+    list = qmp_executef(guest_qmp(guest), error, "query-memory-devices", NULL);
+    if (!list) {
+        return false;
+    }
+    if (json_array_get_length(json_node_get_array(list)) != 1) {
+        g_set_error_literal(error, QMP_ERROR, QMP_ERROR_PROTOCOL,
+                            "the guest has not just one memory device");
+        return false;
+    }
+    device = json_array_get_object_element(json_node_get_array(list), 0);
+    data = json_object_get_object_member(device, "data");
+    *addr = json_object_get_int_member(data, "memaddr");
+    *size = json_object_get_int_member(data, "max-size");
+    return true;
+}
+
+/* Lines "ID STATE ZONE…" of the memory blocks in the region */
+static char *memdev_list_blocks(Guest *guest, GError **error)
+{
+    uint64_t addr, size;
+
+    if (!memdev_region(guest, &addr, &size, error)) {
+        return NULL;
+    }
+    return guest_runf(guest, error,
+                      "cd /sys/devices/system/memory;"
+                      "i=%" PRIu64 "; while [ $i -lt %" PRIu64 " ]; do"
+                      " if read s <memory$i/state; then"
+                      " read z <memory$i/valid_zones; echo $i $s $z; fi;"
+                      " i=$((i + 1)); done 2>/dev/null",
+                      addr / MEMORY_BLOCK_SIZE,
+                      (addr + size) / MEMORY_BLOCK_SIZE);
+}
+
+static GArray *memdev_parse_blocks(const char *text)
+{
+    GArray *blocks = g_array_new(FALSE, TRUE, sizeof(MemdevBlock));
+    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+
+    for (char **line = lines; *line; line++) {
+        MemdevBlock block = {};
+        char state[16];
+        uint64_t id;
+
+        if (sscanf(*line, "%" SCNu64 " %15s %15s", &id, state, block.zone) <
+            2) {
+            continue;
+        }
+        block.addr = id * MEMORY_BLOCK_SIZE;
+        block.online = g_str_equal(state, "online");
+        if (!block.online) {
+            /* It names the zones that the block could go to */
+            block.zone[0] = '\0';
+        }
+        g_array_append_val(blocks, block);
+    }
+    return blocks;
+}
+
+/* Ask the kernel's page flags, block by block */
+static bool memdev_find_memmaps(Guest *guest, GArray *blocks, GError **error)
+{
+    g_autoptr(GString) script = g_string_new(NULL);
+    g_autofree char *output = NULL;
+    g_auto(GStrv) lines = NULL;
+
+    g_string_printf(script, "mhp-memmap %" PRIx64, MEMORY_BLOCK_SIZE);
+    for (unsigned i = 0; i < blocks->len; i++) {
+        g_string_append_printf(script, " %" PRIx64,
+                               g_array_index(blocks, MemdevBlock, i).addr);
+    }
+    output = guest_runf(guest, error, "%s", script->str);
+    if (!output) {
+        return false;
+    }
+    lines = g_strsplit(output, "\n", -1);
+    for (unsigned i = 0; i < blocks->len && lines[i]; i++) {
+        MemdevBlock *block = &g_array_index(blocks, MemdevBlock, i);
+
+        sscanf(lines[i], "%*x %u", &block->memmap_pages);
+    }
+    return true;
+}
+
+GArray *memdev_blocks(Guest *guest, GError **error)
+{
+    g_autofree char *text = memdev_list_blocks(guest, error);
+    g_autoptr(GArray) blocks = NULL;
+
+    if (!text) {
+        return NULL;
+    }
+    blocks = memdev_parse_blocks(text);
+    if (!memdev_find_memmaps(guest, blocks, error)) {
+        return NULL;
+    }
+    return g_steal_pointer(&blocks);
+}
+
+unsigned memdev_count_zone(GArray *blocks, const char *zone)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < blocks->len; i++) {
+        count += g_str_equal(g_array_index(blocks, MemdevBlock, i).zone, zone);
+    }
+    return count;
+}
+
+unsigned memdev_count_self_hosted(GArray *blocks)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < blocks->len; i++) {
+        count += g_array_index(blocks, MemdevBlock, i).memmap_pages ==
+                 MEMMAP_PAGES;
+    }
+    return count;
+}
+
+/* The virtio device's folder is found by its ID, bound to a driver or not */
+char *memdev_attr(Guest *guest, const char *name, GError **error)
+{
+    char *text = guest_runf(guest, error,
+                            "for d in /sys/bus/virtio/devices/*; do"
+                            " [ \"$(cat $d/device)\" != 0x003f ] ||"
+                            " cat $d/%s; done",
+                            name);
+
+    return text ? g_strchomp(text) : NULL;
+}
+
+bool memdev_attr_uint(Guest *guest, const char *name, uint64_t *value,
+                      GError **error)
+{
+    g_autofree char *text = memdev_attr(guest, name, error);
+
+    return text &&
+           g_ascii_string_to_unsigned(text, 10, 0, UINT64_MAX, value, error);
+}
