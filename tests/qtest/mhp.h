@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the tests in this folder share: a machine with one device under test,
+ * the requests that its driver can send, and looks at it from host and guest.
+ *
+ * Blocks are counted from the region's start. The region's memory is a memory
+ * file that the test holds, too, so that it can see which parts are backed.
+ */
+#ifndef MHP_MHP_H
+#define MHP_MHP_H
+
+#include <uapi/linux/virtio_mhp.h>
+
+#include "virtio-pci.h"
+
+#define MHP_MIB (UINT64_C(1) << 20)
+#define MHP_BLOCK_SIZE (2 * MHP_MIB)
+#define MHP_NB_BLOCKS 64u
+#define MHP_REGION_SIZE (MHP_NB_BLOCKS * MHP_BLOCK_SIZE)
+/* Half of the region, until a test sets it */
+#define MHP_REQUESTED_SIZE (MHP_REGION_SIZE / 2)
+
+#define MHP_QOM_PATH "/machine/peripheral/mhp0"
+
+/* What a good driver accepts */
+#define MHP_FEATURES                                      \
+    (UINT64_C(1) << VIRTIO_F_VERSION_1 |                  \
+     UINT64_C(1) << VIRTIO_MHP_F_UNPLUGGED_INACCESSIBLE | \
+     UINT64_C(1) << VIRTIO_MHP_F_MEMMAP_ON_BLOCK |        \
+     UINT64_C(1) << VIRTIO_MHP_F_STATUS)
+
+typedef struct Mhp {
+    Vm *vm;
+    Qtest *qtest;
+    VirtioPci *pci;
+    int memory;    /* file that holds the region's memory */
+    uint64_t addr; /* of the region */
+} Mhp;
+
+/* A machine whose device's driver runs */
+Mhp *mhp_new(void);
+
+/* The same with more arguments for QEMU; the list ends with NULL */
+Mhp *mhp_new_with_args(const char *arg, ...) G_GNUC_NULL_TERMINATED;
+
+/* The same, of memory that no file holds: what costs the host is in its RSS */
+Mhp *mhp_new_anonymous(void);
+
+/* Asserts that QEMU is still alive */
+void mhp_free(Mhp *mhp);
+
+/* Reset the device and let a driver that accepts @features run */
+void mhp_restart_driver(Mhp *mhp, uint64_t features);
+
+/* Restart the machine as a whole, and the driver */
+void mhp_system_reset(Mhp *mhp);
+
+/* In host order */
+struct virtio_mhp_config mhp_config(Mhp *mhp);
+
+/*
+ * Requests: the type of the response. All that every response must fulfil is
+ * asserted. The first takes a request that is in wire order.
+ */
+uint16_t mhp_send(Mhp *mhp, const struct virtio_mhp_req *req,
+                  struct virtio_mhp_resp *resp);
+uint16_t mhp_plug(Mhp *mhp, unsigned block, uint16_t nb_blocks);
+uint16_t mhp_unplug(Mhp *mhp, unsigned block, uint16_t nb_blocks);
+uint16_t mhp_unplug_all(Mhp *mhp);
+uint16_t mhp_state(Mhp *mhp, unsigned block, uint16_t nb_blocks,
+                   uint16_t *state);
+uint16_t mhp_memmap(Mhp *mhp, uint64_t unit_size, uint64_t memmap_size);
+uint16_t mhp_status(Mhp *mhp, unsigned block, uint16_t nb_blocks,
+                    uint16_t reason);
+
+/* mhp_expect(mhp_plug(mhp, 0, 1), ACK) */
+const char *mhp_response_name(uint16_t type);
+#define mhp_expect(type, wanted) \
+    g_assert_cmpstr(mhp_response_name(type), ==, #wanted)
+
+/* "PLUGGED", "UNPLUGGED" or "MIXED", by a STATE request */
+const char *mhp_state_name(Mhp *mhp, unsigned block, uint16_t nb_blocks);
+
+/* The host's view */
+void mhp_set_requested_size(Mhp *mhp, uint64_t size);
+uint64_t mhp_size(Mhp *mhp);
+
+/*
+ * Asserts what the host is shown of the driver's reports: for how many blocks
+ * there is one, and the lines about them
+ */
+void mhp_assert_reports(Mhp *mhp, unsigned nb_blocks, const char *lines);
+
+/* Bytes of the region that cost the host memory; and whether all of a part does
+ */
+uint64_t mhp_backed_size(Mhp *mhp);
+bool mhp_is_backed(Mhp *mhp, uint64_t offset, uint64_t size);
+
+/* Contents of a block, as the guest sees them */
+uint64_t mhp_block_addr(Mhp *mhp, unsigned block);
+void mhp_fill(Mhp *mhp, unsigned block, uint8_t value);
+bool mhp_block_holds(Mhp *mhp, unsigned block, uint8_t value);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Mhp, mhp_free)
+
+#endif /* MHP_MHP_H */
