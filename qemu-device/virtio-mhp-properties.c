@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Properties that are more than a field: those that may change while the
+ * machine runs, and what the device tells its operator.
+ *
+ * The names are virtio-mem's wherever virtio-mem has one.
+ */
+#include "qemu/osdep.h"
+#include "exec/memory.h"
+#include "qapi/error.h"
+#include "qapi/qapi-builtin-visit.h"
+#include "qapi/visitor.h"
+#include "virtio-mhp.h"
+
+/* A report longer than this ends with the number of blocks left out. */
+#define VIRTIO_MHP_STUCK_RANGES_MAX 1024
+
+static void virtio_mhp_get_size(Object *obj, Visitor *v, const char *name,
+                                void *opaque, Error **errp)
+{
+    const VirtIOMHP *vmhp = VIRTIO_MHP(obj);
+    uint64_t value = virtio_mhp_blocks_plugged_size(&vmhp->blocks);
+
+    visit_type_size(v, name, &value, errp);
+}
+
+static void virtio_mhp_get_block_size(Object *obj, Visitor *v, const char *name,
+                                      void *opaque, Error **errp)
+{
+    uint64_t value = virtio_mhp_block_size(VIRTIO_MHP(obj));
+
+    visit_type_size(v, name, &value, errp);
+}
+
+static void virtio_mhp_set_block_size(Object *obj, Visitor *v, const char *name,
+                                      void *opaque, Error **errp)
+{
+    VirtIOMHP *vmhp = VIRTIO_MHP(obj);
+    uint64_t value;
+
+    if (DEVICE(obj)->realized) {
+        error_setg(errp, "property '%s' cannot be changed any more", name);
+        return;
+    }
+    if (visit_type_size(v, name, &value, errp) &&
+        virtio_mhp_check_block_size(value, errp)) {
+        vmhp->block_size = value;
+    }
+}
+
+static void virtio_mhp_get_requested_size(Object *obj, Visitor *v,
+                                          const char *name, void *opaque,
+                                          Error **errp)
+{
+    uint64_t value = VIRTIO_MHP(obj)->requested_size;
+
+    visit_type_size(v, name, &value, errp);
+}
+
+/* Once realized: check at once and tell the driver (DEV-CFG-3). */
+static void virtio_mhp_change_requested_size(VirtIOMHP *vmhp, uint64_t value,
+                                             Error **errp)
+{
+    DeviceState *proxy = qdev_get_parent_bus(DEVICE(vmhp))->parent;
+
+    if (!virtio_mhp_check_requested_size(vmhp, value, errp)) {
+        return;
+    }
+    if (proxy->pending_deleted_event) {
+        error_setg(
+            errp,
+            "property 'requested-size' cannot be changed while the device is being removed");
+        return;
+    }
+    vmhp->requested_size = value;
+    /* Also when it is what it was: that makes the driver try again now. */
+    virtio_notify_config(VIRTIO_DEVICE(vmhp));
+}
+
+static void virtio_mhp_set_requested_size(Object *obj, Visitor *v,
+                                          const char *name, void *opaque,
+                                          Error **errp)
+{
+    VirtIOMHP *vmhp = VIRTIO_MHP(obj);
+    uint64_t value;
+
+    if (!visit_type_size(v, name, &value, errp)) {
+        return;
+    }
+    if (DEVICE(obj)->realized) {
+        virtio_mhp_change_requested_size(vmhp, value, errp);
+    } else {
+        /* The limits are not known yet: realize checks. */
+        vmhp->requested_size = value;
+    }
+}
+
+static void virtio_mhp_get_stuck_size(Object *obj, Visitor *v, const char *name,
+                                      void *opaque, Error **errp)
+{
+    const VirtIOMHPBlocks *blocks = &VIRTIO_MHP(obj)->blocks;
+    uint64_t value = blocks->nb_stuck * blocks->block_size;
+
+    visit_type_size(v, name, &value, errp);
+}
+
+/* For example "0x148000000-0x14fffffff: pinned" */
+static char *virtio_mhp_stuck_text(const VirtIOMHPBlocks *blocks,
+                                   const VirtIOMHPRange *range)
+{
+    const uint64_t addr = blocks->addr +
+                          virtio_mhp_blocks_offset(blocks, range);
+    const uint64_t size = virtio_mhp_blocks_size(blocks, range);
+    const uint8_t reason = blocks->reasons[range->first];
+
+    return g_strdup_printf("0x%" PRIx64 "-0x%" PRIx64 ": %s", addr,
+                           addr + size - 1, virtio_mhp_reason_name(reason));
+}
+
+static void virtio_mhp_get_stuck_blocks(Object *obj, Visitor *v,
+                                        const char *name, void *opaque,
+                                        Error **errp)
+{
+    const VirtIOMHPBlocks *blocks = &VIRTIO_MHP(obj)->blocks;
+    uint64_t nb_left = blocks->nb_stuck;
+    VirtIOMHPRange range = {0};
+    strList *list = NULL, **tail = &list;
+    unsigned int i;
+
+    for (i = 0; i < VIRTIO_MHP_STUCK_RANGES_MAX && nb_left; i++) {
+        virtio_mhp_blocks_next_stuck(blocks, &range);
+        nb_left -= range.nb_blocks;
+        QAPI_LIST_APPEND(tail, virtio_mhp_stuck_text(blocks, &range));
+    }
+    if (nb_left) {
+        QAPI_LIST_APPEND(
+            tail, g_strdup_printf("and %" PRIu64 " more blocks", nb_left));
+    }
+    visit_type_strList(v, name, &list, errp);
+    qapi_free_strList(list);
+}
+
+void virtio_mhp_add_properties(ObjectClass *klass)
+{
+    object_class_property_add(klass, VIRTIO_MHP_BLOCK_SIZE_PROP, "size",
+                              virtio_mhp_get_block_size,
+                              virtio_mhp_set_block_size, NULL, NULL);
+    object_class_property_add(klass, VIRTIO_MHP_REQUESTED_SIZE_PROP, "size",
+                              virtio_mhp_get_requested_size,
+                              virtio_mhp_set_requested_size, NULL, NULL);
+    object_class_property_add(klass, VIRTIO_MHP_SIZE_PROP, "size",
+                              virtio_mhp_get_size, NULL, NULL, NULL);
+    object_class_property_add(klass, VIRTIO_MHP_STUCK_SIZE_PROP, "size",
+                              virtio_mhp_get_stuck_size, NULL, NULL, NULL);
+    object_class_property_add(klass, VIRTIO_MHP_STUCK_BLOCKS_PROP, "strList",
+                              virtio_mhp_get_stuck_blocks, NULL, NULL, NULL);
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The system reset: it unplugs all memory (DEV-RESET-2), which a reset of the
+ * device alone must not do (DEV-RESET-1). QEMU resets a device in both cases,
+ * so an object of its own, which is on no bus, listens to the system's.
+ */
+#include "qemu/osdep.h"
+#include "hw/resettable.h"
+#include "qemu/error-report.h"
+#include "system/reset.h"
+#include "virtio-mhp.h"
+
+OBJECT_DECLARE_SIMPLE_TYPE(VirtIOMHPSystemReset, VIRTIO_MHP_SYSTEM_RESET)
+
+struct VirtIOMHPSystemReset {
+    Object parent_obj;
+
+    ResettableState reset_state;
+    VirtIOMHP *vmhp;
+};
+
+Object *virtio_mhp_system_reset_new(VirtIOMHP *vmhp)
+{
+    Object *obj = object_new(TYPE_VIRTIO_MHP_SYSTEM_RESET);
+
+    VIRTIO_MHP_SYSTEM_RESET(obj)->vmhp = vmhp;
+    qemu_register_resettable(obj);
+    return obj;
+}
+
+void virtio_mhp_system_reset_free(Object *obj)
+{
+    qemu_unregister_resettable(obj);
+    object_unref(obj);
+}
+
+static ResettableState *virtio_mhp_system_reset_get_state(Object *obj)
+{
+    return &VIRTIO_MHP_SYSTEM_RESET(obj)->reset_state;
+}
+
+static void virtio_mhp_system_reset_hold(Object *obj, ResetType type)
+{
+    VirtIOMHP *vmhp = VIRTIO_MHP_SYSTEM_RESET(obj)->vmhp;
+
+    /* A machine that wakes up from suspend needs its memory. */
+    if (type == RESET_TYPE_WAKEUP) {
+        return;
+    }
+    if (virtio_mhp_memory_unplug_all(vmhp) != VIRTIO_MHP_RESP_ACK) {
+        g_autofree char *got = virtio_mhp_size_text(
+            virtio_mhp_blocks_plugged_size(&vmhp->blocks));
+
+        warn_report(
+            "virtio-mhp: wanted no plugged memory after a system reset, got %s",
+            got);
+    }
+}
+
+static void virtio_mhp_system_reset_class_init(ObjectClass *klass, void *data)
+{
+    ResettableClass *rc = RESETTABLE_CLASS(klass);
+
+    rc->get_state = virtio_mhp_system_reset_get_state;
+    rc->phases.hold = virtio_mhp_system_reset_hold;
+}
+
+static InterfaceInfo virtio_mhp_system_reset_interfaces[] = {
+    {TYPE_RESETTABLE_INTERFACE},
+    {},
+};
+
+static const TypeInfo virtio_mhp_system_reset_info = {
+    .name = TYPE_VIRTIO_MHP_SYSTEM_RESET,
+    .parent = TYPE_OBJECT,
+    .instance_size = sizeof(VirtIOMHPSystemReset),
+    .class_init = virtio_mhp_system_reset_class_init,
+    .interfaces = virtio_mhp_system_reset_interfaces,
+};
+
+void virtio_mhp_system_reset_register_type(void)
+{
+    type_register_static(&virtio_mhp_system_reset_info);
+}

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The virtio device: its life from realize to unrealize, its
+ * configuration, its features and what a reset of the device does.
+ *
+ * Realize checks everything before it takes anything, and takes everything in
+ * the order in which unrealize gives it back in reverse.
+ */
+#include "qemu/osdep.h"
+#include "exec/cpu-common.h"
+#include "exec/memory.h"
+#include "hw/qdev-properties.h"
+#include "migration/blocker.h"
+#include "qapi/error.h"
+#include "qapi/qapi-types-machine.h"
+#include "virtio-mhp.h"
+
+/* Requests are handled one by one; a driver needs no more than one slot. */
+#define VIRTIO_MHP_QUEUE_SIZE 128
+
+static bool virtio_mhp_block_migration(VirtIOMHP *vmhp, Error **errp)
+{
+    error_setg(&vmhp->migration_blocker,
+               "mhp-vmemmap-mem does not support migration");
+    return !migrate_add_blocker(&vmhp->migration_blocker, errp);
+}
+
+/* Get the right to discard memory, and start with none in use. */
+static bool virtio_mhp_take_host(VirtIOMHP *vmhp, Error **errp)
+{
+    if (ram_block_discard_require(true)) {
+        error_setg(
+            errp,
+            "mhp-vmemmap-mem wants to discard unplugged memory, got a machine that forbids it (a VFIO device does, for example)");
+        return false;
+    }
+    if (!virtio_mhp_memory_discard_all(vmhp, errp) ||
+        !virtio_mhp_block_migration(vmhp, errp)) {
+        ram_block_discard_require(false);
+        return false;
+    }
+    host_memory_backend_set_mapped(vmhp->memdev, true);
+    return true;
+}
+
+static void virtio_mhp_give_host(VirtIOMHP *vmhp)
+{
+    host_memory_backend_set_mapped(vmhp->memdev, false);
+    migrate_del_blocker(&vmhp->migration_blocker);
+    ram_block_discard_require(false);
+}
+
+static void virtio_mhp_realize(DeviceState *dev, Error **errp)
+{
+    VirtIODevice *vdev = VIRTIO_DEVICE(dev);
+    VirtIOMHP *vmhp = VIRTIO_MHP(dev);
+
+    if (!virtio_mhp_check(vmhp, errp) || !virtio_mhp_take_host(vmhp, errp)) {
+        return;
+    }
+    vmhp->block_size = virtio_mhp_block_size(vmhp);
+    virtio_mhp_blocks_init(&vmhp->blocks, vmhp->addr, vmhp->block_size,
+                           memory_region_size(&vmhp->memdev->mr));
+    virtio_mhp_init_vdev(vdev);
+    vmhp->vq = virtio_add_queue(vdev, VIRTIO_MHP_QUEUE_SIZE,
+                                virtio_mhp_handle_requests);
+    vmhp->system_reset = virtio_mhp_system_reset_new(vmhp);
+}
+
+static void virtio_mhp_unrealize(DeviceState *dev)
+{
+    VirtIODevice *vdev = VIRTIO_DEVICE(dev);
+    VirtIOMHP *vmhp = VIRTIO_MHP(dev);
+
+    virtio_mhp_system_reset_free(vmhp->system_reset);
+    virtio_delete_queue(vmhp->vq);
+    virtio_cleanup(vdev);
+    virtio_mhp_blocks_free(&vmhp->blocks);
+    virtio_mhp_give_host(vmhp);
+}
+
+static void virtio_mhp_get_config(VirtIODevice *vdev, uint8_t *data)
+{
+    const VirtIOMHP *vmhp = VIRTIO_MHP(vdev);
+    const uint64_t region_size = memory_region_size(&vmhp->memdev->mr);
+    const uint64_t plugged = virtio_mhp_blocks_plugged_size(&vmhp->blocks);
+    struct virtio_mhp_config *config = (void *)data;
+
+    *config = (struct virtio_mhp_config){
+        .block_size = cpu_to_le64(vmhp->block_size),
+        .node_id = cpu_to_le16(vmhp->node),
+        .addr = cpu_to_le64(vmhp->addr),
+        .region_size = cpu_to_le64(region_size),
+        .usable_region_size = cpu_to_le64(region_size),
+        .plugged_size = cpu_to_le64(plugged),
+        .requested_size = cpu_to_le64(vmhp->requested_size),
+    };
+}
+
+static uint64_t virtio_mhp_get_features(VirtIODevice *vdev, uint64_t features,
+                                        Error **errp)
+{
+    virtio_add_feature(&features, VIRTIO_MHP_F_UNPLUGGED_INACCESSIBLE);
+    virtio_add_feature(&features, VIRTIO_MHP_F_MEMMAP_ON_BLOCK);
+    virtio_add_feature(&features, VIRTIO_MHP_F_STATUS);
+    if (virtio_mhp_has_numa_nodes()) {
+        virtio_add_feature(&features, VIRTIO_MHP_F_ACPI_PXM);
+    }
+    return features;
+}
+
+/* DEV-FEAT-2; QEMU asks only drivers that accepted VERSION_1. */
+static int virtio_mhp_validate_features(VirtIODevice *vdev)
+{
+    if (!virtio_vdev_has_feature(vdev, VIRTIO_MHP_F_UNPLUGGED_INACCESSIBLE)) {
+        return -EFAULT;
+    }
+    return 0;
+}
+
+/* What the driver told is forgotten, what it plugged stays (DEV-RESET-1). */
+static void virtio_mhp_reset(VirtIODevice *vdev)
+{
+    VirtIOMHP *vmhp = VIRTIO_MHP(vdev);
+
+    vmhp->memmap = (VirtIOMHPMemmap){0};
+    virtio_mhp_blocks_clear_reasons(&vmhp->blocks);
+}
+
+void virtio_mhp_check_unplug_request(const VirtIOMHP *vmhp, Error **errp)
+{
+    const uint64_t size = virtio_mhp_blocks_plugged_size(&vmhp->blocks);
+
+    if (size || vmhp->requested_size) {
+        g_autofree char *got = virtio_mhp_size_text(size);
+        g_autofree char *requested = virtio_mhp_size_text(vmhp->requested_size);
+
+        error_setg(
+            errp,
+            "mhp-vmemmap-mem can be removed when 'size' and 'requested-size' are 0, got %s and %s",
+            got, requested);
+    }
+}
+
+void virtio_mhp_fill_device_info(const VirtIOMHP *vmhp,
+                                 VirtioMEMDeviceInfo *info)
+{
+    info->memaddr = vmhp->addr;
+    info->node = vmhp->node;
+    info->requested_size = vmhp->requested_size;
+    info->size = virtio_mhp_blocks_plugged_size(&vmhp->blocks);
+    info->max_size = memory_region_size(&vmhp->memdev->mr);
+    info->block_size = vmhp->block_size;
+    info->memdev = object_get_canonical_path(OBJECT(vmhp->memdev));
+}
+
+static const Property virtio_mhp_properties[] = {
+    DEFINE_PROP_UINT64(VIRTIO_MHP_ADDR_PROP, VirtIOMHP, addr, 0),
+    DEFINE_PROP_UINT32(VIRTIO_MHP_NODE_PROP, VirtIOMHP, node, 0),
+    DEFINE_PROP_LINK(VIRTIO_MHP_MEMDEV_PROP, VirtIOMHP, memdev,
+                     TYPE_MEMORY_BACKEND, HostMemoryBackend *),
+};
+
+static void virtio_mhp_class_init(ObjectClass *klass, void *data)
+{
+    DeviceClass *dc = DEVICE_CLASS(klass);
+    VirtioDeviceClass *vdc = VIRTIO_DEVICE_CLASS(klass);
+
+    device_class_set_props(dc, virtio_mhp_properties);
+    virtio_mhp_add_properties(klass);
+    set_bit(DEVICE_CATEGORY_MISC, dc->categories);
+    vdc->realize = virtio_mhp_realize;
+    vdc->unrealize = virtio_mhp_unrealize;
+    vdc->get_config = virtio_mhp_get_config;
+    vdc->get_features = virtio_mhp_get_features;
+    vdc->validate_features = virtio_mhp_validate_features;
+    vdc->reset = virtio_mhp_reset;
+}
+
+static const TypeInfo virtio_mhp_info = {
+    .name = TYPE_VIRTIO_MHP,
+    .parent = TYPE_VIRTIO_DEVICE,
+    .instance_size = sizeof(VirtIOMHP),
+    .class_init = virtio_mhp_class_init,
+};
+
+void virtio_mhp_register_type(void)
+{
+    type_register_static(&virtio_mhp_info);
+}
