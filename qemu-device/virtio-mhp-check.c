@@ -209,19 +209,14 @@ bool virtio_mhp_has_numa_nodes(void)
 
 static bool virtio_mhp_check_node(const VirtIOMHP *vmhp, Error **errp)
 {
-    const unsigned int nb_nodes = virtio_mhp_nb_numa_nodes();
+    /* A machine without NUMA nodes is one node. */
+    const unsigned int nb_nodes = MAX(1, virtio_mhp_nb_numa_nodes());
 
-    if (!nb_nodes && vmhp->node) {
+    if (vmhp->node >= nb_nodes) {
         error_setg(
             errp,
-            "property 'node' wants 0, as the machine has no NUMA nodes, got %u",
-            vmhp->node);
-        return false;
-    }
-    if (nb_nodes && vmhp->node >= nb_nodes) {
-        error_setg(errp,
-                   "property 'node' wants a NUMA node from 0 to %u, got %u",
-                   nb_nodes - 1, vmhp->node);
+            "property 'node' wants less than %u (the number of NUMA nodes), got %u",
+            nb_nodes, vmhp->node);
         return false;
     }
     return true;

@@ -125,7 +125,7 @@ uint16_t virtio_mhp_memory_unplug_all(VirtIOMHP *vmhp)
     const VirtIOMHPRange all = virtio_mhp_blocks_all(&vmhp->blocks);
     const bool was_plugged = vmhp->blocks.nb_plugged > 0;
 
-    if (!virtio_mhp_memory_discard(vmhp, &all)) {
+    if (!virtio_mhp_memory_discard(vmhp, &all) && was_plugged) {
         return VIRTIO_MHP_RESP_BUSY;
     }
     virtio_mhp_blocks_set_plugged(&vmhp->blocks, &all, false);

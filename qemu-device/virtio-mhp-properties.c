@@ -12,9 +12,6 @@
 #include "qapi/visitor.h"
 #include "virtio-mhp.h"
 
-/* A report longer than this ends with the number of blocks left out. */
-#define VIRTIO_MHP_STUCK_RANGES_MAX 1024
-
 static void virtio_mhp_get_size(Object *obj, Visitor *v, const char *name,
                                 void *opaque, Error **errp)
 {
@@ -122,19 +119,11 @@ static void virtio_mhp_get_stuck_blocks(Object *obj, Visitor *v,
                                         Error **errp)
 {
     const VirtIOMHPBlocks *blocks = &VIRTIO_MHP(obj)->blocks;
-    uint64_t nb_left = blocks->nb_stuck;
     VirtIOMHPRange range = {0};
     strList *list = NULL, **tail = &list;
-    unsigned int i;
 
-    for (i = 0; i < VIRTIO_MHP_STUCK_RANGES_MAX && nb_left; i++) {
-        virtio_mhp_blocks_next_stuck(blocks, &range);
-        nb_left -= range.nb_blocks;
+    while (virtio_mhp_blocks_next_stuck(blocks, &range)) {
         QAPI_LIST_APPEND(tail, virtio_mhp_stuck_text(blocks, &range));
-    }
-    if (nb_left) {
-        QAPI_LIST_APPEND(
-            tail, g_strdup_printf("and %" PRIu64 " more blocks", nb_left));
     }
     visit_type_strList(v, name, &list, errp);
     qapi_free_strList(list);
