@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What differs between kernel versions, and the only place where a version is
+ * tested. The rest of the driver reads as if only the newest existed.
+ */
+#ifndef _VIRTIO_MHP_COMPAT_H
+#define _VIRTIO_MHP_COMPAT_H
+
+#include <linux/memory.h>
+#include <linux/memory_hotplug.h>
+#include <linux/memremap.h>
+#include <linux/mmzone.h>
+#include <linux/version.h>
+
+/* Pages at the start of a memory block that hold its own memmap */
+static inline unsigned long
+virtio_mhp_nr_vmemmap_pages(const struct memory_block *mem)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 6, 0)
+	return mem->altmap ? mem->altmap->free : 0;
+#else
+	return mem->nr_vmemmap_pages;
+#endif
+}
+
+/* Order of the largest free run of pages that the buddy allocator keeps */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 8, 0)
+#define VIRTIO_MHP_MAX_ORDER MAX_PAGE_ORDER
+#else
+#define VIRTIO_MHP_MAX_ORDER (MAX_ORDER - 1)
+#endif
+
+/*
+ * Whether the kernel would put memmaps on memory. Before 6.8 modules could not
+ * ask, so look at the parameter that decides it.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 8, 0)
+static inline bool virtio_mhp_kernel_can_memmap_on_memory(void)
+{
+	return mhp_supports_memmap_on_memory();
+}
+#else
+#include <linux/kernfs.h>
+#include <linux/kobject.h>
+#include <linux/module.h>
+#include <linux/sysfs.h>
+
+static inline bool virtio_mhp_param_is_set(struct kobject *module,
+					   struct kernfs_node *node, char *buf)
+{
+	struct module_kobject *mk =
+		container_of(module, struct module_kobject, kobj);
+	/* A parameter's file points to its attribute. */
+	struct attribute *attr = node->priv;
+	struct module_attribute *mattr =
+		container_of(attr, struct module_attribute, attr);
+
+	return mattr->show(mattr, mk, buf) > 0 && (*buf == 'Y' || *buf == '1');
+}
+
+static inline bool virtio_mhp_kernel_can_memmap_on_memory(void)
+{
+	struct kobject *kobj =
+		kset_find_obj(THIS_MODULE->mkobj.kobj.kset, "memory_hotplug");
+	struct kernfs_node *dir = NULL, *node = NULL;
+	char *buf = (char *)get_zeroed_page(GFP_KERNEL);
+	bool is_set = false;
+
+	if (kobj)
+		dir = sysfs_get_dirent(kobj->sd, "parameters");
+	if (dir)
+		node = sysfs_get_dirent(dir, "memmap_on_memory");
+	if (node && buf)
+		is_set = virtio_mhp_param_is_set(kobj, node, buf);
+	sysfs_put(node);
+	sysfs_put(dir);
+	kobject_put(kobj);
+	free_page((unsigned long)buf);
+	return is_set;
+}
+#endif
+
+#endif /* _VIRTIO_MHP_COMPAT_H */

@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Memory blocks into Linux and out of it: the reservation of the region, adding
+ * a block with its memmap on it, removing it in bounded time. Nothing here
+ * talks to the device; states follow by the notifiers of zone.c.
+ */
+#include <linux/device.h>
+#include <linux/ioport.h>
+#include <linux/kthread.h>
+#include <linux/memory.h>
+#include <linux/memory_hotplug.h>
+#include <linux/freezer.h>
+#include <linux/mm.h>
+#include <linux/moduleparam.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+
+#include "virtio_mhp.h"
+
+static unsigned int virtio_mhp_block_timeout_ms = 500;
+module_param_named(block_timeout_ms, virtio_mhp_block_timeout_ms, uint, 0644);
+MODULE_PARM_DESC(block_timeout_ms,
+		 "deadline for vacating a memory block in ms (default 500)");
+
+/*
+ * The region is reserved as a whole, so that nobody else uses its addresses,
+ * and is not busy, so that memory can be added in it.
+ */
+static int virtio_mhp_reserve_region(struct virtio_mhp *vmhp)
+{
+	const char *name = kstrdup(dev_name(&vmhp->vdev->dev), GFP_KERNEL);
+	const int flags = IORESOURCE_SYSTEM_RAM | IORESOURCE_EXCLUSIVE;
+
+	if (!name)
+		return -ENOMEM;
+	vmhp->resource = __request_region(&iomem_resource, vmhp->addr,
+					  vmhp->region_size, name, flags);
+	if (!vmhp->resource) {
+		dev_err(&vmhp->vdev->dev,
+			"the region %#llx-%#llx is in use, possibly by memory that the driver left behind earlier\n",
+			vmhp->addr, vmhp->addr + vmhp->region_size - 1);
+		kfree(name);
+		return -EBUSY;
+	}
+	vmhp->resource->flags &= ~IORESOURCE_BUSY;
+	return 0;
+}
+
+static void virtio_mhp_release_region(struct virtio_mhp *vmhp)
+{
+	const char *name = vmhp->resource->name;
+
+	release_resource(vmhp->resource);
+	kfree(vmhp->resource);
+	kfree(name);
+}
+
+/**
+ * virtio_mhp_hotplug_init() - prepare for adding memory
+ * @vmhp: the device, with blocks laid out
+ *
+ * Context: may sleep.
+ * Return: 0 or negative errno.
+ */
+int virtio_mhp_hotplug_init(struct virtio_mhp *vmhp)
+{
+	int rc;
+
+	vmhp->resource_name =
+		kstrdup("System RAM (mhp_vmemmap_mem)", GFP_KERNEL);
+	if (!vmhp->resource_name)
+		return -ENOMEM;
+	rc = virtio_mhp_reserve_region(vmhp);
+	if (rc)
+		goto out_free_name;
+	rc = memory_group_register_dynamic(vmhp->nid,
+					   PHYS_PFN(vmhp->blocks.unit_size));
+	if (rc < 0)
+		goto out_release_region;
+	vmhp->mgid = rc;
+	return 0;
+
+out_release_region:
+	virtio_mhp_release_region(vmhp);
+out_free_name:
+	kfree(vmhp->resource_name);
+	return rc;
+}
+
+/**
+ * virtio_mhp_hotplug_deinit() - give back what virtio_mhp_hotplug_init() took
+ * @vmhp: the device
+ *
+ * With memory still added, all of it stays, for good: the memory refers to its
+ * name and group, and the region must not be reserved anew.
+ *
+ * Context: may sleep.
+ */
+void virtio_mhp_hotplug_deinit(struct virtio_mhp *vmhp)
+{
+	if (memory_group_unregister(vmhp->mgid)) {
+		dev_warn(&vmhp->vdev->dev,
+			 "%llu bytes of memory stay behind in %#llx-%#llx\n",
+			 vmhp->plugged_size, vmhp->addr,
+			 vmhp->addr + vmhp->region_size - 1);
+		return;
+	}
+	virtio_mhp_release_region(vmhp);
+	kfree(vmhp->resource_name);
+}
+
+/**
+ * virtio_mhp_mb_add() - add a memory block to Linux
+ * @vmhp: the device
+ * @mb: a PLUGGED memory block
+ *
+ * The kernel's policy may online it right away. On failure it may be added all
+ * the same: it is for the caller to remove what is not PLUGGED.
+ *
+ * Context: worker.
+ * Return: 0 and the block may be onlined, or negative errno.
+ */
+int virtio_mhp_mb_add(struct virtio_mhp *vmhp, unsigned int mb)
+{
+	const u64 addr = virtio_mhp_mb_addr(&vmhp->blocks, mb);
+	mhp_t flags = MHP_NID_IS_MGID | MHP_MERGE_RESOURCE;
+	struct device *dev;
+	int rc;
+
+	if (vmhp->memmap_on_block)
+		flags |= MHP_MEMMAP_ON_MEMORY;
+	/* One block a call: 6.1 demands it, and a failure concerns one block. */
+	rc = add_memory_driver_managed(vmhp->mgid, addr, vmhp->blocks.mb_size,
+				       vmhp->resource_name, flags);
+	dev_dbg(&vmhp->vdev->dev, "add %#llx-%#llx: %d\n", addr,
+		addr + vmhp->blocks.mb_size - 1, rc);
+	if (rc)
+		return rc;
+
+	dev = virtio_mhp_mb_get_device(vmhp, mb);
+	if (!dev)
+		return -ENODEV;
+	rc = virtio_mhp_memmap_check(vmhp, mb, dev);
+	put_device(dev);
+	return rc;
+}
+
+/**
+ * virtio_mhp_is_interrupted() - should the worker drop what it is doing
+ * @vmhp: the device
+ *
+ * Context: worker.
+ * Return: true if there is a newer request, or the worker is to end or freeze.
+ */
+bool virtio_mhp_is_interrupted(struct virtio_mhp *vmhp)
+{
+	return test_bit(VIRTIO_MHP_CHANGED, &vmhp->flags) ||
+	       test_bit(VIRTIO_MHP_REMOVING, &vmhp->flags) || freezing(current);
+}
+
+/**
+ * virtio_mhp_interrupt() - end the vacating of a block, if one is under way
+ * @vmhp: the device, with the reason noted in flags
+ *
+ * Context: any.
+ */
+void virtio_mhp_interrupt(struct virtio_mhp *vmhp)
+{
+	/* Pairs with virtio_mhp_mb_remove(): one of the two sees the other. */
+	smp_mb();
+	if (READ_ONCE(vmhp->vacating))
+		send_sig(SIGUSR1, vmhp->worker, 1);
+}
+
+/**
+ * virtio_mhp_deadline() - a block has taken too long
+ * @timer: the timer
+ *
+ * Context: softirq.
+ */
+static void virtio_mhp_deadline(struct timer_list *timer)
+{
+	struct virtio_mhp *vmhp =
+		container_of(timer, struct virtio_mhp, deadline);
+
+	WRITE_ONCE(vmhp->timed_out, true);
+	send_sig(SIGUSR1, vmhp->worker, 1);
+}
+
+static int virtio_mhp_offline_and_remove(struct virtio_mhp *vmhp,
+					 unsigned int mb)
+{
+	/*
+	 * A newer request, coming just now, must not wait for the deadline. A
+	 * block that is not online takes no time and may as well go.
+	 */
+	if (virtio_mhp_is_interrupted(vmhp) &&
+	    virtio_mhp_mb_get_state(vmhp, mb) == VIRTIO_MHP_MB_ONLINE)
+		return -EINTR;
+	return offline_and_remove_memory(virtio_mhp_mb_addr(&vmhp->blocks, mb),
+					 vmhp->blocks.mb_size);
+}
+
+/**
+ * virtio_mhp_mb_remove() - offline a memory block and remove it from Linux
+ * @vmhp: the device
+ * @mb: an added memory block
+ *
+ * The kernel would try for ever to vacate a block with a pinned page, so a
+ * signal to the worker ends it: at the deadline, or when there is a newer
+ * request. It then rolls back.
+ *
+ * Context: worker.
+ * Return: 0 and the block is PLUGGED; -EAGAIN: interrupted; -ETIME: the
+ *	deadline passed; else negative errno.
+ */
+int virtio_mhp_mb_remove(struct virtio_mhp *vmhp, unsigned int mb)
+{
+	const u64 addr = virtio_mhp_mb_addr(&vmhp->blocks, mb);
+	const unsigned int ms = READ_ONCE(virtio_mhp_block_timeout_ms);
+	int rc;
+
+	flush_signals(current);
+	WRITE_ONCE(vmhp->timed_out, false);
+	timer_setup(&vmhp->deadline, virtio_mhp_deadline, 0);
+	mod_timer(&vmhp->deadline, jiffies + msecs_to_jiffies(ms));
+	WRITE_ONCE(vmhp->vacating, true);
+	/* Pairs with virtio_mhp_interrupt(). */
+	smp_mb();
+	rc = virtio_mhp_offline_and_remove(vmhp, mb);
+	WRITE_ONCE(vmhp->vacating, false);
+	timer_delete_sync(&vmhp->deadline);
+	flush_signals(current);
+
+	dev_dbg(&vmhp->vdev->dev, "remove %#llx-%#llx: %d\n", addr,
+		addr + vmhp->blocks.mb_size - 1, rc);
+	if (rc == -EINTR)
+		return READ_ONCE(vmhp->timed_out) ? -ETIME : -EAGAIN;
+	return rc;
+}

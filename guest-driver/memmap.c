@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Where memmaps are: on the block they describe, or, as with any other memory,
+ * in memory that is there already ("ordinary"). Decides once at probe what the
+ * kernel can do, and looks at each added block whether it did.
+ */
+#include <linux/device.h>
+#include <linux/memory.h>
+#include <linux/mm.h>
+#include <linux/pageblock-flags.h>
+#include <linux/pgtable.h>
+
+#include "compat.h"
+#include "virtio_mhp.h"
+
+/* The vmemmap is mapped by whole PMDs: all that one maps must be one block's. */
+static bool virtio_mhp_memmap_fills(unsigned long nr_vmemmap_pages)
+{
+	return nr_vmemmap_pages &&
+	       IS_ALIGNED(nr_vmemmap_pages, pageblock_nr_pages) &&
+	       IS_ALIGNED(nr_vmemmap_pages, PMD_SIZE >> PAGE_SHIFT);
+}
+
+static u64 virtio_mhp_memmap_bytes(const struct virtio_mhp *vmhp)
+{
+	return (vmhp->blocks.mb_size >> PAGE_SHIFT) * sizeof(struct page);
+}
+
+static bool virtio_mhp_memmap_can_be_on_block(const struct virtio_mhp *vmhp)
+{
+	const u64 bytes = virtio_mhp_memmap_bytes(vmhp);
+
+	return sizeof(struct page) == 64 && PAGE_ALIGNED(bytes) &&
+	       virtio_mhp_memmap_fills(bytes >> PAGE_SHIFT) &&
+	       virtio_mhp_kernel_can_memmap_on_memory();
+}
+
+/* Once for each device: the kernel's answer does not change while it runs. */
+static void virtio_mhp_memmap_fall_back(struct virtio_mhp *vmhp)
+{
+	vmhp->memmap_on_block = false;
+	vmhp->memmap_told = false;
+	if (vmhp->memmap == VIRTIO_MHP_MEMMAP_REQUIRE)
+		dev_err(&vmhp->vdev->dev,
+			"nothing will be plugged: memmap=require, but this kernel cannot put memmaps on their blocks; boot it with memory_hotplug.memmap_on_memory=1\n");
+	else
+		dev_warn(&vmhp->vdev->dev,
+			 "memmaps take boot memory: this kernel cannot put them on their blocks; boot it with memory_hotplug.memmap_on_memory=1\n");
+}
+
+/**
+ * virtio_mhp_memmap_init() - find out where memmaps will be
+ * @vmhp: the device, with memmap set and blocks laid out
+ *
+ * Context: may sleep.
+ */
+void virtio_mhp_memmap_init(struct virtio_mhp *vmhp)
+{
+	if (vmhp->memmap == VIRTIO_MHP_MEMMAP_NEVER)
+		return;
+	vmhp->memmap_on_block = virtio_mhp_memmap_can_be_on_block(vmhp);
+	if (!vmhp->memmap_on_block)
+		virtio_mhp_memmap_fall_back(vmhp);
+}
+
+/**
+ * virtio_mhp_memmap_is_refused() - is nothing to be plugged for lack of memmaps
+ *	on blocks
+ * @vmhp: the device
+ *
+ * Context: any.
+ * Return: true if nothing may be plugged.
+ */
+bool virtio_mhp_memmap_is_refused(const struct virtio_mhp *vmhp)
+{
+	return vmhp->memmap == VIRTIO_MHP_MEMMAP_REQUIRE &&
+	       !READ_ONCE(vmhp->memmap_on_block);
+}
+
+/**
+ * virtio_mhp_memmap_size() - bytes of memmap at the start of a memory block
+ * @vmhp: the device
+ *
+ * Context: any.
+ * Return: bytes, 0 if the memmap is not on the block.
+ */
+u32 virtio_mhp_memmap_size(const struct virtio_mhp *vmhp)
+{
+	if (!READ_ONCE(vmhp->memmap_on_block))
+		return 0;
+	return virtio_mhp_memmap_bytes(vmhp);
+}
+
+/**
+ * virtio_mhp_memmap_check() - is the memmap of an added block where it should be
+ * @vmhp: the device
+ * @mb: an OFFLINE memory block
+ * @dev: its device
+ *
+ * Notes where it is. A kernel that silently took an ordinary memmap is the
+ * reason to fall back or to refuse, as the administrator wants.
+ *
+ * Context: worker.
+ * Return: 0 if the block may be used, else -EOPNOTSUPP.
+ */
+int virtio_mhp_memmap_check(struct virtio_mhp *vmhp, unsigned int mb,
+			    const struct device *dev)
+{
+	const struct memory_block *mem =
+		container_of(dev, struct memory_block, dev);
+	const unsigned long nr_vmemmap_pages = virtio_mhp_nr_vmemmap_pages(mem);
+	const u64 pfn = PHYS_PFN(virtio_mhp_mb_addr(&vmhp->blocks, mb));
+
+	spin_lock(&vmhp->lock);
+	vmhp->mbs[mb].memmap_size = nr_vmemmap_pages << PAGE_SHIFT;
+	spin_unlock(&vmhp->lock);
+
+	if (!nr_vmemmap_pages) {
+		if (vmhp->memmap_on_block)
+			virtio_mhp_memmap_fall_back(vmhp);
+		return virtio_mhp_memmap_is_refused(vmhp) ? -EOPNOTSUPP : 0;
+	}
+	if (!virtio_mhp_memmap_fills(nr_vmemmap_pages) ||
+	    !IS_ALIGNED(pfn, pageblock_nr_pages) ||
+	    !IS_ALIGNED(pfn, PMD_SIZE >> PAGE_SHIFT))
+		return -EOPNOTSUPP;
+	return 0;
+}

@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Requests to the device: built, sent and waited for here, one at a time and
+ * by the worker only. Says nothing to memory hotplug; the caller makes sure
+ * that a unit is not in use before it is unplugged (DRV-UNPLUG-1).
+ */
+#include <linux/device.h>
+#include <linux/errno.h>
+#include <linux/jiffies.h>
+#include <linux/scatterlist.h>
+#include <linux/virtio_config.h>
+
+#include "virtio_mhp.h"
+
+static const char *const virtio_mhp_reason_names[] = {
+	[VIRTIO_MHP_REASON_NONE] = "none",
+	[VIRTIO_MHP_REASON_BUSY] = "busy",
+	[VIRTIO_MHP_REASON_PINNED] = "pinned",
+	[VIRTIO_MHP_REASON_HUGETLB] = "hugetlb",
+	[VIRTIO_MHP_REASON_NO_ROOM] = "no-room",
+	[VIRTIO_MHP_REASON_KERNEL_MEMORY] = "kernel-memory",
+	[VIRTIO_MHP_REASON_NOT_ADDED] = "not-added",
+	[VIRTIO_MHP_REASON_NOT_ONLINE] = "not-online",
+	[VIRTIO_MHP_REASON_NO_MEMMAP] = "no-memmap",
+};
+
+/*
+ * What a response means to the worker: -EAGAIN is worth another look at the
+ * configuration, -EBUSY worth waiting.
+ */
+static const int virtio_mhp_resp_errno[] = {
+	[VIRTIO_MHP_RESP_ACK] = 0,
+	[VIRTIO_MHP_RESP_NACK] = -EAGAIN,
+	[VIRTIO_MHP_RESP_BUSY] = -EBUSY,
+	[VIRTIO_MHP_RESP_ERROR] = -EINVAL,
+};
+
+static void virtio_mhp_handle_response(struct virtqueue *vq)
+{
+	struct virtio_mhp *vmhp = vq->vdev->priv;
+
+	wake_up(&vmhp->response);
+}
+
+/**
+ * virtio_mhp_vq_init() - find the virtqueue
+ * @vmhp: the device
+ *
+ * Context: may sleep.
+ * Return: 0 or negative errno.
+ */
+int virtio_mhp_vq_init(struct virtio_mhp *vmhp)
+{
+	struct virtqueue *vq = virtio_find_single_vq(vmhp->vdev,
+						     virtio_mhp_handle_response,
+						     "guest-request");
+
+	if (IS_ERR(vq))
+		return PTR_ERR(vq);
+	vmhp->vq = vq;
+	return 0;
+}
+
+static bool virtio_mhp_can_answer(struct virtio_mhp *vmhp)
+{
+	return !virtqueue_is_broken(vmhp->vq) &&
+	       !(vmhp->vdev->config->get_status(vmhp->vdev) &
+		 VIRTIO_CONFIG_S_NEEDS_RESET) &&
+	       !test_bit(VIRTIO_MHP_REMOVING, &vmhp->flags);
+}
+
+/* The device may take its time, but one that is broken ends the wait. */
+static int virtio_mhp_wait_response(struct virtio_mhp *vmhp)
+{
+	unsigned int len;
+
+	while (!wait_event_timeout(vmhp->response,
+				   virtqueue_get_buf(vmhp->vq, &len), HZ))
+		if (!virtio_mhp_can_answer(vmhp))
+			return -EIO;
+	return len < sizeof(vmhp->resp) ? -EIO : 0;
+}
+
+static int virtio_mhp_exchange(struct virtio_mhp *vmhp)
+{
+	struct scatterlist sg_req, sg_resp;
+	struct scatterlist *sgs[] = { &sg_req, &sg_resp };
+	int rc;
+
+	sg_init_one(&sg_req, &vmhp->req, sizeof(vmhp->req));
+	sg_init_one(&sg_resp, &vmhp->resp, sizeof(vmhp->resp));
+	rc = virtqueue_add_sgs(vmhp->vq, sgs, 1, 1, vmhp, GFP_KERNEL);
+	if (rc < 0)
+		return rc;
+	if (!virtqueue_kick(vmhp->vq))
+		return -EIO;
+	return virtio_mhp_wait_response(vmhp);
+}
+
+/* After -EIO the buffers belong to the device: nothing more can be sent. */
+static int virtio_mhp_send(struct virtio_mhp *vmhp,
+			   const struct virtio_mhp_req *req)
+{
+	u16 type;
+	int rc;
+
+	if (vmhp->broken)
+		return -EIO;
+	vmhp->req = *req;
+	rc = virtio_mhp_exchange(vmhp);
+	type = le16_to_cpu(vmhp->resp.type);
+	if (!rc && type >= ARRAY_SIZE(virtio_mhp_resp_errno))
+		rc = -EIO;
+	if (rc == -EIO) {
+		WRITE_ONCE(vmhp->broken, true);
+		if (!test_bit(VIRTIO_MHP_REMOVING, &vmhp->flags))
+			dev_err(&vmhp->vdev->dev,
+				"the device is broken: it gave no valid response to request %#x\n",
+				le16_to_cpu(req->type));
+	}
+	return rc ?: virtio_mhp_resp_errno[type];
+}
+
+static int virtio_mhp_send_range(struct virtio_mhp *vmhp, u16 type,
+				 unsigned int unit)
+{
+	const struct virtio_mhp_blocks *blocks = &vmhp->blocks;
+	const u64 addr = virtio_mhp_unit_addr(blocks, unit);
+	const struct virtio_mhp_req req = {
+		.type = cpu_to_le16(type),
+		.u.plug.addr = cpu_to_le64(addr),
+		.u.plug.nb_blocks =
+			cpu_to_le16(blocks->unit_size / vmhp->block_size),
+	};
+	int rc = virtio_mhp_send(vmhp, &req);
+
+	dev_dbg(&vmhp->vdev->dev, "%s %#llx-%#llx: %d\n",
+		type == VIRTIO_MHP_REQ_PLUG ? "plug" : "unplug", addr,
+		addr + blocks->unit_size - 1, rc);
+	return rc;
+}
+
+static void virtio_mhp_unit_set_state(struct virtio_mhp *vmhp,
+				      unsigned int unit,
+				      enum virtio_mhp_mb_state state)
+{
+	struct virtio_mhp_blocks *blocks = &vmhp->blocks;
+	const unsigned int first = virtio_mhp_unit_first_mb(blocks, unit);
+	const unsigned int nr_mbs = virtio_mhp_unit_nr_mbs(blocks);
+	unsigned int i;
+
+	spin_lock(&vmhp->lock);
+	for (i = 0; i < nr_mbs; i++)
+		virtio_mhp_mb_set_state(blocks, first + i, state);
+	spin_unlock(&vmhp->lock);
+}
+
+/**
+ * virtio_mhp_unit_plug() - ask the device to plug a unit
+ * @vmhp: the device
+ * @unit: an UNPLUGGED unit (DRV-PLUG-2)
+ *
+ * Context: worker.
+ * Return: 0 and the unit is PLUGGED; -EAGAIN: not wanted or no memory on the
+ *	host; -EBUSY: not now; -EINVAL: refused; -EIO: the device is broken.
+ */
+int virtio_mhp_unit_plug(struct virtio_mhp *vmhp, unsigned int unit)
+{
+	int rc = virtio_mhp_send_range(vmhp, VIRTIO_MHP_REQ_PLUG, unit);
+
+	if (rc)
+		return rc;
+	WRITE_ONCE(vmhp->plugged_size,
+		   vmhp->plugged_size + vmhp->blocks.unit_size);
+	virtio_mhp_unit_set_state(vmhp, unit, VIRTIO_MHP_MB_PLUGGED);
+	return 0;
+}
+
+/**
+ * virtio_mhp_unit_unplug() - ask the device to unplug a unit
+ * @vmhp: the device
+ * @unit: a PLUGGED unit, none of it added
+ *
+ * Context: worker.
+ * Return: 0 and the unit is UNPLUGGED, or as virtio_mhp_unit_plug().
+ */
+int virtio_mhp_unit_unplug(struct virtio_mhp *vmhp, unsigned int unit)
+{
+	int rc = virtio_mhp_send_range(vmhp, VIRTIO_MHP_REQ_UNPLUG, unit);
+
+	if (rc)
+		return rc;
+	WRITE_ONCE(vmhp->plugged_size,
+		   vmhp->plugged_size - vmhp->blocks.unit_size);
+	virtio_mhp_unit_set_state(vmhp, unit, VIRTIO_MHP_MB_UNPLUGGED);
+	/* DEV-STATUS-2: unplugging drops the report. */
+	spin_lock(&vmhp->lock);
+	vmhp->units[unit] = (struct virtio_mhp_unit){};
+	spin_unlock(&vmhp->lock);
+	return 0;
+}
+
+/**
+ * virtio_mhp_unplug_all() - ask the device to unplug every block
+ * @vmhp: a device of which no block is in use (DRV-UNPLUGALL-1)
+ *
+ * Context: worker.
+ * Return: 0, -EBUSY: not now; -EINVAL: refused; -EIO: the device is broken.
+ */
+int virtio_mhp_unplug_all(struct virtio_mhp *vmhp)
+{
+	const struct virtio_mhp_req req = {
+		.type = cpu_to_le16(VIRTIO_MHP_REQ_UNPLUG_ALL),
+	};
+	int rc = virtio_mhp_send(vmhp, &req);
+
+	dev_dbg(&vmhp->vdev->dev, "unplug all: %d\n", rc);
+	return rc;
+}
+
+/**
+ * virtio_mhp_tell_memmap() - tell the device where memmaps will be
+ * @vmhp: the device
+ *
+ * To be done before the first PLUG after each device reset (DRV-MEMMAP-1).
+ *
+ * Context: worker.
+ * Return: 0, also if the device does not want to know; else as
+ *	virtio_mhp_unplug_all().
+ */
+int virtio_mhp_tell_memmap(struct virtio_mhp *vmhp)
+{
+	const struct virtio_mhp_req req = {
+		.type = cpu_to_le16(VIRTIO_MHP_REQ_MEMMAP),
+		.u.memmap.unit_size = cpu_to_le64(vmhp->blocks.unit_size),
+		.u.memmap.memmap_size =
+			cpu_to_le64(virtio_mhp_memmap_size(vmhp)),
+	};
+
+	if (!virtio_has_feature(vmhp->vdev, VIRTIO_MHP_F_MEMMAP_ON_BLOCK))
+		return 0;
+	return virtio_mhp_send(vmhp, &req);
+}
+
+/**
+ * virtio_mhp_reason_name() - word for a reason
+ * @reason: VIRTIO_MHP_REASON_*
+ *
+ * Context: any.
+ * Return: the word, the same in all messages and attributes.
+ */
+const char *virtio_mhp_reason_name(u16 reason)
+{
+	if (reason >= ARRAY_SIZE(virtio_mhp_reason_names))
+		return "invalid";
+	return virtio_mhp_reason_names[reason];
+}
+
+/**
+ * virtio_mhp_report() - note why a unit is stuck, and tell the host
+ * @vmhp: the device
+ * @unit: the unit
+ * @reason: VIRTIO_MHP_REASON_*; NONE takes back an earlier report
+ * @error: negative errno that goes with it, 0 with NONE
+ *
+ * The host is told only what is new, and never asked what it makes of it.
+ *
+ * Context: worker.
+ */
+void virtio_mhp_report(struct virtio_mhp *vmhp, unsigned int unit, u16 reason,
+		       int error)
+{
+	const struct virtio_mhp_blocks *blocks = &vmhp->blocks;
+	const struct virtio_mhp_req req = {
+		.type = cpu_to_le16(VIRTIO_MHP_REQ_STATUS),
+		.u.status.addr =
+			cpu_to_le64(virtio_mhp_unit_addr(blocks, unit)),
+		.u.status.nb_blocks =
+			cpu_to_le16(blocks->unit_size / vmhp->block_size),
+		.u.status.reason = cpu_to_le16(reason),
+	};
+	bool is_new;
+
+	spin_lock(&vmhp->lock);
+	is_new = vmhp->units[unit].reason != reason;
+	vmhp->units[unit].reason = reason;
+	if (error) {
+		vmhp->last_error_addr = virtio_mhp_unit_addr(blocks, unit);
+		vmhp->last_error = error;
+		vmhp->last_reason = reason;
+	}
+	spin_unlock(&vmhp->lock);
+
+	if (is_new && virtio_has_feature(vmhp->vdev, VIRTIO_MHP_F_STATUS))
+		virtio_mhp_send(vmhp, &req);
+}

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The driver's main object and the verbs that its files share. Each file's
+ * verbs may use those of the files listed before it, never the other way round.
+ *
+ * Threads: one kthread, the worker, makes every call into memory hotplug and
+ * sends every request. Notifiers run in whatever context adds, onlines or
+ * offlines memory, with the kernel's hotplug locks held: there we take the
+ * spinlock and nothing else. Attributes take the spinlock too.
+ */
+#ifndef _VIRTIO_MHP_H
+#define _VIRTIO_MHP_H
+
+#include <linux/completion.h>
+#include <linux/notifier.h>
+#include <linux/sched.h>
+#include <linux/spinlock.h>
+#include <linux/timer.h>
+#include <linux/types.h>
+#include <linux/virtio.h>
+#include <linux/wait.h>
+#include <uapi/linux/virtio_mhp.h>
+
+#include "block.h"
+
+struct device;
+struct resource;
+
+/**
+ * enum virtio_mhp_memmap - where the administrator wants memmaps
+ * @VIRTIO_MHP_MEMMAP_PREFER: on the block if the kernel can, else ordinary
+ * @VIRTIO_MHP_MEMMAP_REQUIRE: on the block, or nothing is plugged
+ * @VIRTIO_MHP_MEMMAP_NEVER: ordinary, that is in memory that is there already
+ */
+enum virtio_mhp_memmap {
+	VIRTIO_MHP_MEMMAP_PREFER,
+	VIRTIO_MHP_MEMMAP_REQUIRE,
+	VIRTIO_MHP_MEMMAP_NEVER
+};
+
+/**
+ * enum virtio_mhp_flag - bits of struct virtio_mhp.flags, set and cleared
+ *	atomically
+ * @VIRTIO_MHP_CHANGED: the configuration changed, the worker has to look
+ * @VIRTIO_MHP_RETRY: something happened that may make a retry worthwhile
+ * @VIRTIO_MHP_REMOVING: the driver leaves the device, the worker has to end
+ */
+enum virtio_mhp_flag {
+	VIRTIO_MHP_CHANGED,
+	VIRTIO_MHP_RETRY,
+	VIRTIO_MHP_REMOVING
+};
+
+/**
+ * struct virtio_mhp_mb - what is known of one memory block besides its state
+ * @dev: its device, referenced from when it is added until it is removed
+ * @zone: name of its zone while it is ONLINE, else NULL
+ * @memmap_size: bytes of memmap on it while it is added
+ */
+struct virtio_mhp_mb {
+	struct device *dev;
+	const char *zone;
+	u32 memmap_size;
+};
+
+/**
+ * struct virtio_mhp_unit - what is known of one unit
+ * @next_try: jiffies before which vacating it is not tried again
+ * @backoff: seconds from the latest failure to @next_try, 0 if none failed
+ * @reason: VIRTIO_MHP_REASON_* of the latest failure, as told to the host
+ */
+struct virtio_mhp_unit {
+	unsigned long next_try;
+	u16 backoff;
+	u16 reason;
+};
+
+/**
+ * struct virtio_mhp - one device and its driver
+ * @vdev: the virtio device
+ * @vq: its only virtqueue, used by the worker alone
+ * @response: wakes the worker when a response is there
+ * @req: request buffer; allocated with this struct, as there may be no memory
+ *	when a request is needed
+ * @resp: response buffer
+ * @block_size: device block size; this and the next two never change
+ * @addr: start of the region
+ * @region_size: size of the region
+ * @usable_region_size: as of the worker's latest look; this and the next two
+ *	are written by the worker alone
+ * @plugged_size: likewise, and kept up to date with each request
+ * @requested_size: likewise
+ * @nid: NUMA node of the region
+ * @mgid: memory group of the region
+ * @resource: reservation of the region
+ * @resource_name: name of all memory added; outlives the module if need be
+ * @memmap: what the administrator wants
+ * @memmap_on_block: what is in effect
+ * @memmap_told: the device knows about the memmaps (worker only)
+ * @unplug_all_first: blocks of an earlier driver are to be unplugged (worker)
+ * @module_held: the module cannot be unloaded (worker only)
+ * @broken: the device can no longer be talked to (written by the worker)
+ * @worker: the kthread
+ * @wait: what the worker waits on
+ * @flags: enum virtio_mhp_flag
+ * @deadline: signals the worker when a block takes too long to vacate
+ * @vacating: a block is being vacated; a signal will end that
+ * @timed_out: it was @deadline that ended it
+ * @any_mb: some memory block's device, referenced because it leads to their bus
+ * @bus_nb: follows memory blocks being added and removed
+ * @memory_nb: follows memory blocks going on- and offline, vetoes wrong zones
+ * @pm_nb: vetoes hibernation
+ * @lock: taken by notifiers with the hotplug locks held: nothing sleeps under it
+ * @blocks: states of memory blocks
+ * @mbs: one for each memory block
+ * @units: one for each unit
+ * @candidates: room to sort units, one for each (worker only)
+ * @last_error_addr: address of the unit of the latest failure
+ * @last_error: errno of the latest failure, 0 if there was none
+ * @last_reason: VIRTIO_MHP_REASON_* of it
+ */
+struct virtio_mhp {
+	struct virtio_device *vdev;
+	struct virtqueue *vq;
+	wait_queue_head_t response;
+	struct virtio_mhp_req req;
+	struct virtio_mhp_resp resp;
+
+	u64 block_size;
+	u64 addr;
+	u64 region_size;
+	u64 usable_region_size;
+	u64 plugged_size;
+	u64 requested_size;
+
+	int nid;
+	int mgid;
+	struct resource *resource;
+	const char *resource_name;
+
+	enum virtio_mhp_memmap memmap;
+	bool memmap_on_block;
+	bool memmap_told;
+	bool unplug_all_first;
+	bool module_held;
+	bool broken;
+
+	struct task_struct *worker;
+	wait_queue_head_t wait;
+	unsigned long flags;
+	struct timer_list deadline;
+	bool vacating;
+	bool timed_out;
+
+	struct device *any_mb;
+	struct notifier_block bus_nb;
+	struct notifier_block memory_nb;
+	struct notifier_block pm_nb;
+
+	/* protects states, counters, mbs, units and the last error */
+	spinlock_t lock;
+	struct virtio_mhp_blocks blocks;
+	struct virtio_mhp_mb *mbs;
+	struct virtio_mhp_unit *units;
+	struct virtio_mhp_candidate *candidates;
+	u64 last_error_addr;
+	int last_error;
+	u16 last_reason;
+};
+
+/* config.c: the configuration space */
+int virtio_mhp_config_init(struct virtio_mhp *vmhp);
+int virtio_mhp_config_refresh(struct virtio_mhp *vmhp);
+
+/* memmap.c: can the memmap be on the block, and is it */
+void virtio_mhp_memmap_init(struct virtio_mhp *vmhp);
+bool virtio_mhp_memmap_is_refused(const struct virtio_mhp *vmhp);
+u32 virtio_mhp_memmap_size(const struct virtio_mhp *vmhp);
+int virtio_mhp_memmap_check(struct virtio_mhp *vmhp, unsigned int mb,
+			    const struct device *dev);
+
+/* request.c: requests to the device */
+int virtio_mhp_vq_init(struct virtio_mhp *vmhp);
+int virtio_mhp_unit_plug(struct virtio_mhp *vmhp, unsigned int unit);
+int virtio_mhp_unit_unplug(struct virtio_mhp *vmhp, unsigned int unit);
+int virtio_mhp_unplug_all(struct virtio_mhp *vmhp);
+int virtio_mhp_tell_memmap(struct virtio_mhp *vmhp);
+void virtio_mhp_report(struct virtio_mhp *vmhp, unsigned int unit, u16 reason,
+		       int error);
+const char *virtio_mhp_reason_name(u16 reason);
+
+/* zone.c: every block in ZONE_MOVABLE; follows what happens to blocks */
+int virtio_mhp_zone_init(struct virtio_mhp *vmhp);
+void virtio_mhp_zone_deinit(struct virtio_mhp *vmhp);
+struct device *virtio_mhp_mb_get_device(struct virtio_mhp *vmhp,
+					unsigned int mb);
+enum virtio_mhp_mb_state virtio_mhp_mb_get_state(struct virtio_mhp *vmhp,
+						 unsigned int mb);
+int virtio_mhp_mb_online(struct virtio_mhp *vmhp, unsigned int mb);
+
+/* hotplug.c: blocks into Linux and out of it */
+int virtio_mhp_hotplug_init(struct virtio_mhp *vmhp);
+void virtio_mhp_hotplug_deinit(struct virtio_mhp *vmhp);
+int virtio_mhp_mb_add(struct virtio_mhp *vmhp, unsigned int mb);
+int virtio_mhp_mb_remove(struct virtio_mhp *vmhp, unsigned int mb);
+bool virtio_mhp_is_interrupted(struct virtio_mhp *vmhp);
+void virtio_mhp_interrupt(struct virtio_mhp *vmhp);
+
+/* vacate.c: which units to vacate, and what keeps one from it */
+unsigned int virtio_mhp_sort_candidates(struct virtio_mhp *vmhp);
+int virtio_mhp_unit_vacate(struct virtio_mhp *vmhp, unsigned int unit);
+
+/* resize.c: the worker */
+int virtio_mhp_worker_start(struct virtio_mhp *vmhp);
+void virtio_mhp_worker_stop(struct virtio_mhp *vmhp);
+void virtio_mhp_worker_wake(struct virtio_mhp *vmhp, enum virtio_mhp_flag why);
+
+/* sysfs.c: attributes */
+extern const struct attribute_group *virtio_mhp_groups[];
+
+#endif /* _VIRTIO_MHP_H */

@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Every block in ZONE_MOVABLE, whatever the online policy and whatever
+ * userspace does: onlining to any other zone is vetoed, and the worker onlines
+ * through the block's own "state" attribute, with the kernel's own locks.
+ *
+ * The notifiers here also follow what happens to blocks: they alone move a
+ * block between PLUGGED, OFFLINE and ONLINE. They run with the hotplug locks
+ * held and take nothing but our spinlock.
+ */
+#include <linux/cpu.h>
+#include <linux/device.h>
+#include <linux/device/bus.h>
+#include <linux/kobject.h>
+#include <linux/memory.h>
+#include <linux/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+
+#include "compat.h"
+#include "virtio_mhp.h"
+
+/* The bus of memory blocks is not exported: reach it through a block. */
+static struct device *virtio_mhp_find_memory_block(u64 addr)
+{
+	struct kset *devices = get_cpu_device(0)->kobj.kset;
+	struct kobject *kobj;
+	char name[32];
+
+	snprintf(name, sizeof(name), "memory%llu",
+		 addr / memory_block_size_bytes());
+	kobj = kset_find_obj(devices, name);
+	return kobj ? container_of(kobj, struct device, kobj) : NULL;
+}
+
+/* Context: lock held. */
+static void virtio_mhp_mb_added(struct virtio_mhp *vmhp, unsigned int mb,
+				struct device *dev)
+{
+	if (vmhp->blocks.states[mb] != VIRTIO_MHP_MB_PLUGGED)
+		return;
+	vmhp->mbs[mb].dev = get_device(dev);
+	virtio_mhp_mb_set_state(&vmhp->blocks, mb, VIRTIO_MHP_MB_OFFLINE);
+}
+
+/* Context: lock held. Returns what is to be put once it is not. */
+static struct device *virtio_mhp_mb_removed(struct virtio_mhp *vmhp,
+					    unsigned int mb)
+{
+	struct device *dev = vmhp->mbs[mb].dev;
+
+	if (vmhp->blocks.states[mb] != VIRTIO_MHP_MB_OFFLINE)
+		return NULL;
+	vmhp->mbs[mb] = (struct virtio_mhp_mb){};
+	virtio_mhp_mb_set_state(&vmhp->blocks, mb, VIRTIO_MHP_MB_PLUGGED);
+	return dev;
+}
+
+static int virtio_mhp_bus_notify(struct notifier_block *nb,
+				 unsigned long action, void *data)
+{
+	struct virtio_mhp *vmhp = container_of(nb, struct virtio_mhp, bus_nb);
+	const struct virtio_mhp_blocks *blocks = &vmhp->blocks;
+	struct device *dev = data, *removed = NULL;
+	const u64 addr = (u64)dev->id * blocks->mb_size;
+	unsigned int mb;
+
+	if (!virtio_mhp_blocks_contain(blocks, addr, blocks->mb_size))
+		return NOTIFY_DONE;
+	mb = virtio_mhp_mb_at(blocks, addr);
+
+	spin_lock(&vmhp->lock);
+	if (action == BUS_NOTIFY_ADD_DEVICE)
+		virtio_mhp_mb_added(vmhp, mb, dev);
+	else if (action == BUS_NOTIFY_DEL_DEVICE)
+		removed = virtio_mhp_mb_removed(vmhp, mb);
+	spin_unlock(&vmhp->lock);
+	put_device(removed);
+	return NOTIFY_OK;
+}
+
+/* Context: lock held. */
+static void virtio_mhp_mb_went(struct virtio_mhp *vmhp, unsigned int mb,
+			       enum virtio_mhp_mb_state state, const char *zone)
+{
+	vmhp->mbs[mb].zone = zone;
+	virtio_mhp_mb_set_state(&vmhp->blocks, mb, state);
+}
+
+static int virtio_mhp_memory_notify(struct notifier_block *nb,
+				    unsigned long action, void *data)
+{
+	struct virtio_mhp *vmhp =
+		container_of(nb, struct virtio_mhp, memory_nb);
+	const struct memory_notify *arg = data;
+	const u64 addr = PFN_PHYS(arg->start_pfn);
+	struct page *page;
+	unsigned int mb;
+
+	if (!virtio_mhp_blocks_contain(&vmhp->blocks, addr,
+				       PFN_PHYS(arg->nr_pages)))
+		return NOTIFY_DONE;
+	mb = virtio_mhp_mb_at(&vmhp->blocks, addr);
+	/* Changes only under the hotplug lock, which our caller holds. */
+	if (!READ_ONCE(vmhp->mbs[mb].dev))
+		return NOTIFY_DONE;
+	page = pfn_to_page(arg->start_pfn);
+
+	switch (action) {
+	case MEM_GOING_ONLINE:
+		if (page_zonenum(page) != ZONE_MOVABLE)
+			return notifier_from_errno(-EPERM);
+		break;
+	case MEM_ONLINE:
+		spin_lock(&vmhp->lock);
+		virtio_mhp_mb_went(vmhp, mb, VIRTIO_MHP_MB_ONLINE,
+				   page_zone(page)->name);
+		spin_unlock(&vmhp->lock);
+		break;
+	case MEM_OFFLINE:
+		spin_lock(&vmhp->lock);
+		virtio_mhp_mb_went(vmhp, mb, VIRTIO_MHP_MB_OFFLINE, NULL);
+		spin_unlock(&vmhp->lock);
+		break;
+	default:
+		break;
+	}
+	return NOTIFY_OK;
+}
+
+/**
+ * virtio_mhp_zone_init() - start following and vetoing
+ * @vmhp: the device, with blocks laid out and reset
+ *
+ * Context: may sleep.
+ * Return: 0 or negative errno.
+ */
+int virtio_mhp_zone_init(struct virtio_mhp *vmhp)
+{
+	int rc;
+
+	/* One that surely exists: the one that this object is in. */
+	vmhp->any_mb = virtio_mhp_find_memory_block(virt_to_phys(vmhp));
+	if (!vmhp->any_mb) {
+		dev_err(&vmhp->vdev->dev,
+			"the kernel has no memory block devices\n");
+		return -EOPNOTSUPP;
+	}
+	vmhp->bus_nb.notifier_call = virtio_mhp_bus_notify;
+	rc = bus_register_notifier(vmhp->any_mb->bus, &vmhp->bus_nb);
+	if (rc)
+		goto out_put;
+	/* The veto comes before anybody prepares for the wrong zone. */
+	vmhp->memory_nb.notifier_call = virtio_mhp_memory_notify;
+	vmhp->memory_nb.priority = INT_MAX;
+	rc = register_memory_notifier(&vmhp->memory_nb);
+	if (rc)
+		goto out_unregister_bus;
+	return 0;
+
+out_unregister_bus:
+	bus_unregister_notifier(vmhp->any_mb->bus, &vmhp->bus_nb);
+out_put:
+	put_device(vmhp->any_mb);
+	return rc;
+}
+
+/**
+ * virtio_mhp_zone_deinit() - end following and vetoing
+ * @vmhp: the device
+ *
+ * Context: may sleep.
+ */
+void virtio_mhp_zone_deinit(struct virtio_mhp *vmhp)
+{
+	unsigned int mb;
+
+	unregister_memory_notifier(&vmhp->memory_nb);
+	bus_unregister_notifier(vmhp->any_mb->bus, &vmhp->bus_nb);
+	put_device(vmhp->any_mb);
+	for (mb = 0; mb < vmhp->blocks.nr_mbs; mb++)
+		put_device(vmhp->mbs[mb].dev);
+}
+
+/**
+ * virtio_mhp_mb_get_device() - the device of a memory block
+ * @vmhp: the device
+ * @mb: the memory block
+ *
+ * Context: may sleep.
+ * Return: its device with a reference for the caller, NULL if it is not added.
+ */
+struct device *virtio_mhp_mb_get_device(struct virtio_mhp *vmhp,
+					unsigned int mb)
+{
+	struct device *dev;
+
+	spin_lock(&vmhp->lock);
+	dev = get_device(vmhp->mbs[mb].dev);
+	spin_unlock(&vmhp->lock);
+	return dev;
+}
+
+/**
+ * virtio_mhp_mb_get_state() - state of a memory block right now
+ * @vmhp: the device
+ * @mb: the memory block
+ *
+ * Context: any.
+ * Return: the state; userspace may change OFFLINE and ONLINE at any time.
+ */
+enum virtio_mhp_mb_state virtio_mhp_mb_get_state(struct virtio_mhp *vmhp,
+						 unsigned int mb)
+{
+	enum virtio_mhp_mb_state state;
+
+	spin_lock(&vmhp->lock);
+	state = vmhp->blocks.states[mb];
+	spin_unlock(&vmhp->lock);
+	return state;
+}
+
+static struct device_attribute *virtio_mhp_state_attr(struct device *dev)
+{
+	const struct attribute_group **group = dev->groups;
+	struct attribute **attr;
+
+	for (; group && *group; group++)
+		for (attr = (*group)->attrs; attr && *attr; attr++)
+			if (!strcmp((*attr)->name, "state"))
+				return container_of(*attr,
+						    struct device_attribute,
+						    attr);
+	return NULL;
+}
+
+/*
+ * A signal, or somebody else holding the hotplug lock, asks for the system
+ * call to be restarted. This is none, so start again ourselves.
+ */
+static int virtio_mhp_store_state(struct virtio_mhp *vmhp, struct device *dev,
+				  const char *state)
+{
+	struct device_attribute *attr = virtio_mhp_state_attr(dev);
+	ssize_t rc;
+
+	if (!attr || !attr->store)
+		return -EOPNOTSUPP;
+	do {
+		flush_signals(current);
+		rc = attr->store(dev, attr, state, strlen(state));
+	} while (rc == -ERESTARTNOINTR &&
+		 !test_bit(VIRTIO_MHP_REMOVING, &vmhp->flags));
+	return rc < 0 ? rc : 0;
+}
+
+/* Only the worker removes blocks, so their memmaps stay while it looks. */
+static int virtio_mhp_mb_check_zone(struct virtio_mhp *vmhp, unsigned int mb)
+{
+	const u64 addr = virtio_mhp_mb_addr(&vmhp->blocks, mb);
+	const u32 memmap_size = vmhp->mbs[mb].memmap_size;
+	struct page *first = pfn_to_page(PHYS_PFN(addr));
+	struct page *usable = pfn_to_page(PHYS_PFN(addr + memmap_size));
+
+	if (page_zonenum(usable) != ZONE_MOVABLE)
+		return -EPERM;
+	return memmap_size && !PageVmemmapSelfHosted(first) ? -EOPNOTSUPP : 0;
+}
+
+/**
+ * virtio_mhp_mb_online() - online an added memory block to ZONE_MOVABLE
+ * @vmhp: the device
+ * @mb: a memory block that is OFFLINE, or ONLINE by the kernel's policy
+ *
+ * Context: worker.
+ * Return: 0 and the block is ONLINE, unless userspace has offlined it since;
+ *	else negative errno.
+ */
+int virtio_mhp_mb_online(struct virtio_mhp *vmhp, unsigned int mb)
+{
+	struct device *dev = virtio_mhp_mb_get_device(vmhp, mb);
+	bool is_online;
+	int rc;
+
+	if (!dev)
+		return -ENODEV;
+	rc = virtio_mhp_store_state(vmhp, dev, "online_movable");
+	put_device(dev);
+	is_online = virtio_mhp_mb_get_state(vmhp, mb) == VIRTIO_MHP_MB_ONLINE;
+	dev_dbg(&vmhp->vdev->dev, "online %#llx: %d\n",
+		virtio_mhp_mb_addr(&vmhp->blocks, mb), rc);
+	/* That it was online already is -EINVAL too. */
+	if (rc == -EINVAL && is_online)
+		rc = 0;
+	if (rc || !is_online)
+		return rc;
+	return virtio_mhp_mb_check_zone(vmhp, mb);
+}
