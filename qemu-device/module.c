@@ -100,16 +100,15 @@ static bool mhp_check_type(const MHPTypeHead *wanted)
     const MHPTypeHead *got;
 
     if (!klass) {
-        error_report(
-            "this mhp-vmemmap-mem.so does not fit this QEMU: it wants the type '%s', got none",
-            wanted->name);
+        error_report("mhp-vmemmap-mem.so wants the type '%s', got none",
+                     wanted->name);
         return false;
     }
     got = *(const MHPTypeHead **)klass;
     if (got->class_size != wanted->class_size ||
         got->instance_size != wanted->instance_size) {
         error_report(
-            "this mhp-vmemmap-mem.so does not fit this QEMU: it wants the type '%s' to have sizes %zu and %zu (class, instance), got %zu and %zu",
+            "mhp-vmemmap-mem.so wants the type '%s' to have sizes %zu and %zu (class, instance), got %zu and %zu",
             wanted->name, wanted->class_size, wanted->instance_size,
             got->class_size, got->instance_size);
         return false;
