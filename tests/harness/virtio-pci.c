@@ -100,6 +100,11 @@ void virtio_pci_free(VirtioPci *vp)
     g_free(vp);
 }
 
+uint64_t virtio_pci_registers(VirtioPci *vp)
+{
+    return vp->common;
+}
+
 static void virtio_pci_common_write(VirtioPci *vp, unsigned offset,
                                     unsigned size, uint64_t value)
 {

@@ -29,6 +29,9 @@ void virtio_pci_free(VirtioPci *vp);
 /* Map it anew: a system reset has put everything back */
 void virtio_pci_map(VirtioPci *vp);
 
+/* Where the common configuration is mapped */
+uint64_t virtio_pci_registers(VirtioPci *vp);
+
 /* Device reset; waits for its end */
 void virtio_pci_reset(VirtioPci *vp);
 uint8_t virtio_pci_status(VirtioPci *vp);

@@ -12,10 +12,6 @@
 
 #define MHP_PCI_DEVICE_ID (0x1040 + VIRTIO_ID_MHP)
 
-/* Where requests and responses lie in guest memory */
-#define MHP_REQ_ADDR VIRTIO_PCI_RAM_END
-#define MHP_RESP_ADDR (VIRTIO_PCI_RAM_END + 0x1000)
-
 /* What a response buffer holds before the device writes it */
 #define MHP_POISON 0xa5
 

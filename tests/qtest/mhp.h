@@ -22,6 +22,10 @@
 
 #define MHP_QOM_PATH "/machine/peripheral/mhp0"
 
+/* Where requests and responses lie in guest memory */
+#define MHP_REQ_ADDR VIRTIO_PCI_RAM_END
+#define MHP_RESP_ADDR (VIRTIO_PCI_RAM_END + 0x1000)
+
 /* What a good driver accepts */
 #define MHP_FEATURES                                      \
     (UINT64_C(1) << VIRTIO_F_VERSION_1 |                  \

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Command lines that must be refused: each row is what is wrong and the one
+ * sentence that QEMU must end with, exit status 1. '*' stands for what differs
+ * between hosts.
+ */
+#include "vm.h"
+
+#define RUN_MS 60000
+
+/* What a row leaves out */
+#define MACHINE "q35"
+#define MEMORY "64M,maxmem=1G"
+#define BACKEND "memory-backend-ram,id=mem0,size=128M"
+
+/* Put before a row's "device", which has no id= and no block-size= by itself */
+#define DEVICE "mhp-vmemmap-mem,memdev=mem0,block-size=2M"
+
+struct row {
+    const char *device; /* value of -device */
+    const char *message;
+    const char *extra[4]; /* further arguments */
+    const char *machine;
+    const char *memory;
+    const char *backend;
+};
+
+static void add_args(Vm *vm, const struct row *row)
+{
+    vm_add_args(vm, "-S", "-accel", "tcg", "-M",
+                row->machine ? row->machine : MACHINE, "-m",
+                row->memory ? row->memory : MEMORY, "-object",
+                row->backend ? row->backend : BACKEND, NULL);
+    for (unsigned i = 0; i < G_N_ELEMENTS(row->extra) && row->extra[i]; i++) {
+        vm_add_args(vm, row->extra[i], NULL);
+    }
+    vm_add_args(vm, "-device", row->device, NULL);
+}
+
+static unsigned nb_lines(const char *text)
+{
+    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+
+    return g_strv_length(lines);
+}
+
+/* @message and no more: what follows from an error is not told */
+static void assert_refused(Vm *vm, const char *message)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *said = NULL;
+    g_autofree char *wanted = g_strconcat("*: ", message, NULL);
+    int status;
+
+    vm_run(vm, RUN_MS, &status, &error);
+    g_assert_no_error(error);
+    said = g_strchomp(vm_stderr(vm));
+    if (!g_pattern_match_simple(wanted, said)) {
+        g_assert_cmpstr(said, ==, message);
+    }
+    g_assert_cmpuint(nb_lines(said), ==, nb_lines(message));
+    g_assert_cmpint(status, ==, 1);
+}
+
+static void run_rows(const struct row *rows, unsigned nb_rows)
+{
+    for (unsigned i = 0; i < nb_rows; i++) {
+        g_autoptr(Vm) vm = vm_new();
+
+        g_test_message("-device %s", rows[i].device);
+        vm_add_plugin(vm);
+        add_args(vm, &rows[i]);
+        assert_refused(vm, rows[i].message);
+    }
+}
+
+/* Without this all others could pass for a reason of their own */
+static void test_right_command_line(void)
+{
+    static const struct row row = {.device = DEVICE ",requested-size=64M"};
+    g_autoptr(GError) error = NULL;
+    g_autoptr(Vm) vm = vm_new();
+    g_autofree char *said = NULL;
+
+    vm_add_plugin(vm);
+    add_args(vm, &row);
+    vm_start(vm, &error);
+    g_assert_no_error(error);
+    said = vm_stderr(vm);
+    g_assert_cmpstr(said, ==, "");
+}
+
+static void test_memdev(void)
+{
+    static const struct row rows[] = {
+        {.device = "mhp-vmemmap-mem,block-size=2M",
+         .message =
+             "property 'memdev' wants the id of a memory backend, got none"},
+        {.device = "mhp-vmemmap-mem,memdev=nothing",
+         .message = "Device 'nothing' not found"},
+        {.device = DEVICE,
+         .message =
+             "property 'memdev' wants a memory backend of its own, got 'mem0', which is in use",
+         .extra = {"-device", DEVICE}},
+        {.device = DEVICE,
+         .message =
+             "property 'memdev' wants a memory backend of its own, got 'mem0', which is in use",
+         .memory = "128M,maxmem=1G",
+         .extra = {"-numa", "node,memdev=mem0"}},
+        {.device = DEVICE,
+         .message =
+             "property 'memdev' wants a memory backend with prealloc=off, got 'mem0' with prealloc=on",
+         .backend = BACKEND ",prealloc=on"},
+        {.device = DEVICE,
+         .message =
+             "property 'memdev' wants a backend whose size is a multiple of 2 MiB ('block-size'), got 'mem0' with 129 MiB",
+         .backend = "memory-backend-ram,id=mem0,size=129M"},
+        {.device = "mhp-vmemmap-mem,memdev=mem0",
+         .message =
+             "property 'memdev' wants a backend whose size is a multiple of 128 MiB ('block-size'), got 'mem0' with 64 MiB",
+         .backend = "memory-backend-ram,id=mem0,size=64M"},
+    };
+
+    run_rows(rows, G_N_ELEMENTS(rows));
+}
+
+static void test_block_size(void)
+{
+    static const struct row rows[] = {
+        {.device = "mhp-vmemmap-mem,memdev=mem0,block-size=3M",
+         .message = "property 'block-size' wants a power of two, got 3 MiB"},
+        {.device = "mhp-vmemmap-mem,memdev=mem0,block-size=0",
+         .message = "property 'block-size' wants a power of two, got 0 bytes"},
+        {.device = "mhp-vmemmap-mem,memdev=mem0,block-size=1023K",
+         .message = "property 'block-size' wants a power of two, got 1023 KiB"},
+        /* Below a page of the host, and below its huge pages */
+        {.device = "mhp-vmemmap-mem,memdev=mem0,block-size=1K",
+         .message = "property 'block-size' wants at least * (*), got 1 KiB"},
+        {.device = "mhp-vmemmap-mem,memdev=mem0,block-size=512K",
+         .message = "property 'block-size' wants at least * (*), got 512 KiB"},
+        {.device = "mhp-vmemmap-mem,memdev=mem0,block-size=256M",
+         .message =
+             "property 'memdev' wants a backend whose size is a multiple of 256 MiB ('block-size'), got 'mem0' with 128 MiB"},
+    };
+
+    run_rows(rows, G_N_ELEMENTS(rows));
+}
+
+static void test_requested_size(void)
+{
+    static const struct row rows[] = {
+        {.device = DEVICE ",requested-size=3M",
+         .message =
+             "property 'requested-size' wants a multiple of 2 MiB ('block-size'), got 3 MiB"},
+        {.device = DEVICE ",requested-size=1",
+         .message =
+             "property 'requested-size' wants a multiple of 2 MiB ('block-size'), got 1 bytes"},
+        {.device = DEVICE ",requested-size=130M",
+         .message =
+             "property 'requested-size' wants at most 128 MiB (the size of backend 'mem0'), got 130 MiB"},
+        {.device = DEVICE ",requested-size=8E",
+         .message =
+             "property 'requested-size' wants at most 128 MiB (the size of backend 'mem0'), got 8388608 TiB"},
+    };
+
+    run_rows(rows, G_N_ELEMENTS(rows));
+}
+
+static void test_place(void)
+{
+    static const struct row rows[] = {
+        {.device = DEVICE ",node=1",
+         .message =
+             "property 'node' wants less than 1 (the number of NUMA nodes), got 1"},
+        {.device = DEVICE ",node=4294967295",
+         .message =
+             "property 'node' wants less than 1 (the number of NUMA nodes), got 4294967295"},
+        {.device = DEVICE ",memaddr=0x100000001",
+         .message =
+             "property 'memaddr' wants a multiple of 2 MiB, got 0x100000001"},
+        {.device = DEVICE ",memaddr=0x100100000",
+         .message =
+             "property 'memaddr' wants a multiple of 2 MiB, got 0x100100000"},
+        {.device = DEVICE ",memaddr=0x200000",
+         .message =
+             "can't add memory device [0x200000:0x8000000], usable range for memory devices [*]"},
+        {.device = DEVICE,
+         .message =
+             "the configuration is not prepared for memory devices*maxmem*",
+         .memory = "64M"},
+    };
+
+    run_rows(rows, G_N_ELEMENTS(rows));
+}
+
+static void test_machine(void)
+{
+    static const struct row rows[] = {
+        {.device = DEVICE,
+         .message =
+             "mhp-vmemmap-mem wants a machine that maps memory devices (such as pc or q35), got 'microvm'",
+         .machine = "microvm,pcie=on"},
+        {.device = DEVICE,
+         .message = "No 'PCI' bus found for device 'mhp-vmemmap-mem'",
+         .machine = "microvm"},
+        {.device = DEVICE,
+         .message =
+             "mhp-vmemmap-mem wants unplugged memory to take no memory of the host, got -overcommit mem-lock",
+         .extra = {"-overcommit", "mem-lock=on"}},
+    };
+
+    run_rows(rows, G_N_ELEMENTS(rows));
+}
+
+/*
+ * A plugin that was built for another QEMU, or in a wrong way: the build of the
+ * device makes both in the folder $MHP_MISFITS. The second line is QEMU's.
+ */
+static void test_plugin_that_does_not_fit(void)
+{
+    static const struct {
+        const char *file;
+        const char *message;
+    } rows[] = {
+        {"mhp-other-version.so",
+         "this mhp-vmemmap-mem.so is built for QEMU 9.9.9 (Other 1:9.9.9) and not for this QEMU *.*.*\n*: Could not load plugin *"},
+        {"mhp-other-layout.so",
+         "mhp-vmemmap-mem.so wants the type '*' to have sizes * and * (class, instance), got * and *\n*: Could not load plugin *"},
+    };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autofree char *path = g_build_filename(g_getenv("MHP_MISFITS"),
+                                                 rows[i].file, NULL);
+        g_autoptr(Vm) vm = vm_new();
+
+        g_assert_true(g_file_test(path, G_FILE_TEST_EXISTS));
+        vm_add_args(vm, "-S", "-accel", "tcg", "-plugin", path, NULL);
+        assert_refused(vm, rows[i].message);
+    }
+}
+
+#define ADD(test) \
+    g_test_add_func("/virtio-mhp/command-line/" #test, test_##test)
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    ADD(right_command_line);
+    ADD(memdev);
+    ADD(block_size);
+    ADD(requested_size);
+    ADD(place);
+    ADD(machine);
+    ADD(plugin_that_does_not_fit);
+    return g_test_run();
+}
