@@ -43,9 +43,18 @@ static int virtio_mhp_config_check_region(struct virtio_mhp *vmhp)
 	return 0;
 }
 
-static bool virtio_mhp_config_is_size(const struct virtio_mhp *vmhp, u64 size)
+/* DRV-CFG-1: what changes */
+static int virtio_mhp_config_check_size(const struct virtio_mhp *vmhp,
+					const char *name, u64 size)
 {
-	return IS_ALIGNED(size, vmhp->block_size) && size <= vmhp->region_size;
+	struct device *dev = &vmhp->vdev->dev;
+
+	if (IS_ALIGNED(size, vmhp->block_size) && size <= vmhp->region_size)
+		return 0;
+	dev_err_ratelimited(dev,
+			    "%s %#llx is not a multiple of %#llx up to %#llx\n",
+			    name, size, vmhp->block_size, vmhp->region_size);
+	return -EINVAL;
 }
 
 static int virtio_mhp_config_node(struct virtio_mhp *vmhp)
@@ -97,7 +106,6 @@ int virtio_mhp_config_init(struct virtio_mhp *vmhp)
 int virtio_mhp_config_refresh(struct virtio_mhp *vmhp)
 {
 	struct virtio_device *vdev = vmhp->vdev;
-	struct device *dev = &vdev->dev;
 	u64 usable, plugged, requested;
 
 	virtio_cread_le(vdev, struct virtio_mhp_config, usable_region_size,
@@ -106,16 +114,11 @@ int virtio_mhp_config_refresh(struct virtio_mhp *vmhp)
 	virtio_cread_le(vdev, struct virtio_mhp_config, requested_size,
 			&requested);
 
-	if (!virtio_mhp_config_is_size(vmhp, usable) ||
-	    !virtio_mhp_config_is_size(vmhp, plugged) ||
-	    !virtio_mhp_config_is_size(vmhp, requested)) {
-		dev_err_ratelimited(
-			dev,
-			"usable_region_size %#llx, plugged_size %#llx and requested_size %#llx are not all multiples of %#llx up to region_size %#llx\n",
-			usable, plugged, requested, vmhp->block_size,
-			vmhp->region_size);
+	if (virtio_mhp_config_check_size(vmhp, "usable_region_size", usable) ||
+	    virtio_mhp_config_check_size(vmhp, "plugged_size", plugged) ||
+	    virtio_mhp_config_check_size(vmhp, "requested_size", requested))
 		return -EINVAL;
-	}
+
 	WRITE_ONCE(vmhp->usable_region_size, usable);
 	WRITE_ONCE(vmhp->plugged_size, plugged);
 	WRITE_ONCE(vmhp->requested_size, requested);
