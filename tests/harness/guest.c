@@ -13,14 +13,17 @@
 #define GUEST_ALIGN_SIZE (2 * GiB)
 
 /*
- * Empties caches that would blur a comparison of free pages: page cache,
- * dentries and inodes, per-CPU slabs, per-CPU counters.
+ * Empties caches that would blur a comparison of free pages. Dentries and
+ * inodes come back only after an RCU grace period, and their slabs only when
+ * these are shrunk after that.
  */
-#define GUEST_SETTLE                                                       \
-    "sync; echo 3 >/proc/sys/vm/drop_caches;"                              \
-    "for f in /sys/kernel/slab/*/shrink; do echo 1 >$f; done 2>/dev/null;" \
-    "echo 3 >/proc/sys/vm/drop_caches;"                                    \
-    "echo 1 >/proc/sys/vm/stat_refresh;"                                   \
+#define GUEST_SETTLE                                                      \
+    "settle() {"                                                          \
+    " echo 3 >/proc/sys/vm/drop_caches;"                                  \
+    " echo 1 >/sys/module/rcutree/parameters/do_rcu_barrier || :;"        \
+    " find /sys/kernel/slab -name shrink | while read -r f; do"           \
+    " echo 1 >$f; done; };"                                               \
+    "{ settle; settle; } 2>/dev/null; echo 1 >/proc/sys/vm/stat_refresh;" \
     "cat /proc/zoneinfo"
 
 struct Guest {

@@ -26,7 +26,8 @@ static const char *const klog_words[] = {
     "suspicious RCU usage",
     "lock held when returning",
     /* memory */
-    "page allocation failure",
+    "alloc failure",
+    "allocation failure",
     "invoked oom-killer",
     "Out of memory",
     "Bad page state",

@@ -47,13 +47,16 @@ typedef struct MemdevWait {
     Guest *guest;
     uint64_t size;
     uint64_t wanted;
+    uint64_t distance; /* the smallest so far */
     MemdevProgress progress;
     void *opaque;
 } MemdevWait;
 
-static bool memdev_has_size(void *opaque, GError **error)
+/* Ends the waiting when the size is reached, and when it is closer */
+static bool memdev_comes_closer(void *opaque, GError **error)
 {
     MemdevWait *wait = opaque;
+    uint64_t distance;
 
     if (!memdev_size(wait->guest, &wait->size, error)) {
         return false;
@@ -61,32 +64,43 @@ static bool memdev_has_size(void *opaque, GError **error)
     if (wait->progress) {
         wait->progress(wait->size, wait->opaque);
     }
-    return wait->size == wait->wanted;
+    distance = MAX(wait->size, wait->wanted) - MIN(wait->size, wait->wanted);
+    if (distance && distance >= wait->distance) {
+        return false;
+    }
+    wait->distance = distance;
+    return true;
 }
 
-bool memdev_wait(Guest *guest, uint64_t size, unsigned timeout_ms,
+bool memdev_wait(Guest *guest, uint64_t size, unsigned stall_ms,
                  MemdevProgress progress, void *opaque, GError **error)
 {
     MemdevWait wait = {
         .guest = guest,
         .wanted = size,
+        .distance = UINT64_MAX,
         .progress = progress,
         .opaque = opaque,
     };
 
-    if (wait_until(memdev_has_size, &wait, timeout_ms, "the resize", error)) {
-        return true;
+    while (wait.distance) {
+        if (!wait_until(memdev_comes_closer, &wait, stall_ms,
+                        "the next step of the resize", error)) {
+            g_prefix_error(error,
+                           "want %" PRIu64 " MiB plugged, got %" PRIu64 ": ",
+                           size / MiB, wait.size / MiB);
+            return false;
+        }
+        g_usleep(1000);
     }
-    g_prefix_error(error, "want %" PRIu64 " MiB plugged, got %" PRIu64 ": ",
-                   size / MiB, wait.size / MiB);
-    return false;
+    return true;
 }
 
-bool memdev_resize(Guest *guest, uint64_t size, unsigned timeout_ms,
+bool memdev_resize(Guest *guest, uint64_t size, unsigned stall_ms,
                    GError **error)
 {
     return memdev_request(guest, size, error) &&
-           memdev_wait(guest, size, timeout_ms, NULL, NULL, error);
+           memdev_wait(guest, size, stall_ms, NULL, NULL, error);
 }
 
 bool memdev_region(Guest *guest, uint64_t *addr, uint64_t *size, GError **error)
@@ -218,7 +232,7 @@ unsigned memdev_count_self_hosted(GArray *blocks)
 char *memdev_attr(Guest *guest, const char *name, GError **error)
 {
     char *text = guest_runf(guest, error,
-                            "for d in /sys/bus/virtio/devices/*; do"
+                            "cd /sys/bus/virtio/devices; for d in $(ls); do"
                             " [ \"$(cat $d/device)\" != 0x003f ] ||"
                             " cat $d/%s; done",
                             name);

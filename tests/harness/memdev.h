@@ -24,12 +24,15 @@ bool memdev_load_driver(Guest *guest, const char *parameters, GError **error);
 bool memdev_request(Guest *guest, uint64_t size, GError **error);
 bool memdev_size(Guest *guest, uint64_t *size, GError **error);
 
-/* Wait until exactly @size is plugged; @progress may be NULL */
-bool memdev_wait(Guest *guest, uint64_t size, unsigned timeout_ms,
+/*
+ * Wait until exactly @size is plugged. It may take any time, but no more than
+ * @stall_ms without coming closer. @progress may be NULL.
+ */
+bool memdev_wait(Guest *guest, uint64_t size, unsigned stall_ms,
                  MemdevProgress progress, void *opaque, GError **error);
 
 /* memdev_request() and memdev_wait() */
-bool memdev_resize(Guest *guest, uint64_t size, unsigned timeout_ms,
+bool memdev_resize(Guest *guest, uint64_t size, unsigned stall_ms,
                    GError **error);
 
 /* Where the region is in the guest's address space */

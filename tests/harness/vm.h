@@ -27,7 +27,9 @@ void vm_free(Vm *vm);
 /* Append arguments as they are; the list ends with NULL */
 void vm_add_args(Vm *vm, ...) G_GNUC_NULL_TERMINATED;
 
-/* Append "-OPTION" and one value made by printf: vm_add_opt(vm, "m", "%uG", 1)
+/*
+ * Append "-OPTION" and one value made by printf:
+ *   vm_add_opt(vm, "m", "%uG", 1)
  */
 void vm_add_opt(Vm *vm, const char *option, const char *format, ...)
     G_GNUC_PRINTF(3, 4);
