@@ -129,18 +129,37 @@ static void virtio_mhp_get_stuck_blocks(Object *obj, Visitor *v,
     qapi_free_strList(list);
 }
 
+static const struct {
+    const char *name;
+    const char *type;
+    ObjectPropertyAccessor *get;
+    ObjectPropertyAccessor *set;
+    const char *description;
+} virtio_mhp_class_properties[] = {
+    {VIRTIO_MHP_BLOCK_SIZE_PROP, "size", virtio_mhp_get_block_size,
+     virtio_mhp_set_block_size, "Unit in which memory is plugged"},
+    {VIRTIO_MHP_REQUESTED_SIZE_PROP, "size", virtio_mhp_get_requested_size,
+     virtio_mhp_set_requested_size, "How much the guest shall plug"},
+    {VIRTIO_MHP_SIZE_PROP, "size", virtio_mhp_get_size, NULL,
+     "How much the guest has plugged (read-only)"},
+    {VIRTIO_MHP_STUCK_SIZE_PROP, "size", virtio_mhp_get_stuck_size, NULL,
+     "How much the guest cannot plug or unplug (read-only)"},
+    {VIRTIO_MHP_STUCK_BLOCKS_PROP, "strList", virtio_mhp_get_stuck_blocks, NULL,
+     "Which addresses these are, and why (read-only)"},
+};
+
 void virtio_mhp_add_properties(ObjectClass *klass)
 {
-    object_class_property_add(klass, VIRTIO_MHP_BLOCK_SIZE_PROP, "size",
-                              virtio_mhp_get_block_size,
-                              virtio_mhp_set_block_size, NULL, NULL);
-    object_class_property_add(klass, VIRTIO_MHP_REQUESTED_SIZE_PROP, "size",
-                              virtio_mhp_get_requested_size,
-                              virtio_mhp_set_requested_size, NULL, NULL);
-    object_class_property_add(klass, VIRTIO_MHP_SIZE_PROP, "size",
-                              virtio_mhp_get_size, NULL, NULL, NULL);
-    object_class_property_add(klass, VIRTIO_MHP_STUCK_SIZE_PROP, "size",
-                              virtio_mhp_get_stuck_size, NULL, NULL, NULL);
-    object_class_property_add(klass, VIRTIO_MHP_STUCK_BLOCKS_PROP, "strList",
-                              virtio_mhp_get_stuck_blocks, NULL, NULL, NULL);
+    unsigned int i;
+
+    for (i = 0; i < ARRAY_SIZE(virtio_mhp_class_properties); i++) {
+        const char *name = virtio_mhp_class_properties[i].name;
+
+        object_class_property_add(
+            klass, name, virtio_mhp_class_properties[i].type,
+            virtio_mhp_class_properties[i].get,
+            virtio_mhp_class_properties[i].set, NULL, NULL);
+        object_class_property_set_description(
+            klass, name, virtio_mhp_class_properties[i].description);
+    }
 }

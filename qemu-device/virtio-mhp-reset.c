@@ -3,10 +3,14 @@
  * The system reset: it unplugs all memory (DEV-RESET-2), which a reset of the
  * device alone must not do (DEV-RESET-1). QEMU resets a device in both cases,
  * so an object of its own, which is on no bus, listens to the system's.
+ *
+ * There is one for all devices and it stays: a system reset may end the
+ * removal of a device, and QEMU aborts when a listener leaves during a reset.
  */
 #include "qemu/osdep.h"
 #include "hw/resettable.h"
 #include "qemu/error-report.h"
+#include "qemu/queue.h"
 #include "system/reset.h"
 #include "virtio-mhp.h"
 
@@ -16,37 +20,29 @@ struct VirtIOMHPSystemReset {
     Object parent_obj;
 
     ResettableState reset_state;
-    VirtIOMHP *vmhp;
 };
 
-Object *virtio_mhp_system_reset_new(VirtIOMHP *vmhp)
+static QLIST_HEAD(, VirtIOMHP)
+    virtio_mhp_devices = QLIST_HEAD_INITIALIZER(virtio_mhp_devices);
+
+void virtio_mhp_system_reset_add(VirtIOMHP *vmhp)
 {
-    Object *obj = object_new(TYPE_VIRTIO_MHP_SYSTEM_RESET);
+    static Object *listener;
 
-    VIRTIO_MHP_SYSTEM_RESET(obj)->vmhp = vmhp;
-    qemu_register_resettable(obj);
-    return obj;
-}
-
-void virtio_mhp_system_reset_free(Object *obj)
-{
-    qemu_unregister_resettable(obj);
-    object_unref(obj);
-}
-
-static ResettableState *virtio_mhp_system_reset_get_state(Object *obj)
-{
-    return &VIRTIO_MHP_SYSTEM_RESET(obj)->reset_state;
-}
-
-static void virtio_mhp_system_reset_hold(Object *obj, ResetType type)
-{
-    VirtIOMHP *vmhp = VIRTIO_MHP_SYSTEM_RESET(obj)->vmhp;
-
-    /* A machine that wakes up from suspend needs its memory. */
-    if (type == RESET_TYPE_WAKEUP) {
-        return;
+    if (!listener) {
+        listener = object_new(TYPE_VIRTIO_MHP_SYSTEM_RESET);
+        qemu_register_resettable(listener);
     }
+    QLIST_INSERT_HEAD(&virtio_mhp_devices, vmhp, next);
+}
+
+void virtio_mhp_system_reset_remove(VirtIOMHP *vmhp)
+{
+    QLIST_REMOVE(vmhp, next);
+}
+
+static void virtio_mhp_system_reset_device(VirtIOMHP *vmhp)
+{
     if (virtio_mhp_memory_unplug_all(vmhp) != VIRTIO_MHP_RESP_ACK) {
         g_autofree char *got = virtio_mhp_size_text(
             virtio_mhp_blocks_plugged_size(&vmhp->blocks));
@@ -55,6 +51,26 @@ static void virtio_mhp_system_reset_hold(Object *obj, ResetType type)
             "virtio-mhp: wanted no plugged memory after a system reset, got %s",
             got);
     }
+}
+
+static void virtio_mhp_system_reset_hold(Object *obj, ResetType type)
+{
+    VirtIOMHP *vmhp;
+
+    /* A machine that wakes up from suspend needs its memory. */
+    if (type == RESET_TYPE_WAKEUP) {
+        return;
+    }
+    vmhp = QLIST_FIRST(&virtio_mhp_devices);
+    while (vmhp) {
+        virtio_mhp_system_reset_device(vmhp);
+        vmhp = QLIST_NEXT(vmhp, next);
+    }
+}
+
+static ResettableState *virtio_mhp_system_reset_get_state(Object *obj)
+{
+    return &VIRTIO_MHP_SYSTEM_RESET(obj)->reset_state;
 }
 
 static void virtio_mhp_system_reset_class_init(ObjectClass *klass, void *data)

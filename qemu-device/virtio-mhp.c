@@ -64,7 +64,7 @@ static void virtio_mhp_realize(DeviceState *dev, Error **errp)
     virtio_mhp_init_vdev(vdev);
     vmhp->vq = virtio_add_queue(vdev, VIRTIO_MHP_QUEUE_SIZE,
                                 virtio_mhp_handle_requests);
-    vmhp->system_reset = virtio_mhp_system_reset_new(vmhp);
+    virtio_mhp_system_reset_add(vmhp);
 }
 
 static void virtio_mhp_unrealize(DeviceState *dev)
@@ -72,7 +72,7 @@ static void virtio_mhp_unrealize(DeviceState *dev)
     VirtIODevice *vdev = VIRTIO_DEVICE(dev);
     VirtIOMHP *vmhp = VIRTIO_MHP(dev);
 
-    virtio_mhp_system_reset_free(vmhp->system_reset);
+    virtio_mhp_system_reset_remove(vmhp);
     virtio_delete_queue(vmhp->vq);
     virtio_cleanup(vdev);
     virtio_mhp_blocks_free(&vmhp->blocks);

@@ -45,8 +45,8 @@ OBJECT_DECLARE_SIMPLE_TYPE(VirtIOMHP, VIRTIO_MHP)
  * @requested_size: how much the driver shall plug, in bytes
  * @blocks: state of each block, from realize to unrealize
  * @memmap: the driver's last MEMMAP request, zeros if there was none
- * @system_reset: hears of system resets, as opposed to resets of the device
  * @migration_blocker: says why the machine cannot be migrated
+ * @next: next device whose memory a system reset unplugs
  */
 struct VirtIOMHP {
     VirtIODevice parent_obj;
@@ -59,8 +59,8 @@ struct VirtIOMHP {
     uint64_t requested_size;
     VirtIOMHPBlocks blocks;
     VirtIOMHPMemmap memmap;
-    Object *system_reset;
     Error *migration_blocker;
+    QLIST_ENTRY(VirtIOMHP) next;
 };
 
 /* virtio-mhp-check.c: properties, before anything is registered */
@@ -90,9 +90,9 @@ void virtio_mhp_handle_requests(VirtIODevice *vdev, VirtQueue *vq);
 
 /* virtio-mhp-reset.c: the system reset */
 
-/* The object is to be freed with virtio_mhp_system_reset_free() */
-Object *virtio_mhp_system_reset_new(VirtIOMHP *vmhp);
-void virtio_mhp_system_reset_free(Object *obj);
+/* From the one to the other, system resets unplug the device's memory */
+void virtio_mhp_system_reset_add(VirtIOMHP *vmhp);
+void virtio_mhp_system_reset_remove(VirtIOMHP *vmhp);
 void virtio_mhp_system_reset_register_type(void);
 
 /* virtio-mhp-properties.c: what the operator reads and changes */
