@@ -10,7 +10,6 @@
 #include "qemu/osdep.h"
 #include "hw/resettable.h"
 #include "qemu/error-report.h"
-#include "qemu/queue.h"
 #include "system/reset.h"
 #include "virtio-mhp.h"
 
@@ -22,8 +21,8 @@ struct VirtIOMHPSystemReset {
     ResettableState reset_state;
 };
 
-static QLIST_HEAD(, VirtIOMHP)
-    virtio_mhp_devices = QLIST_HEAD_INITIALIZER(virtio_mhp_devices);
+/* Of VirtIOMHP */
+static GSList *virtio_mhp_devices;
 
 void virtio_mhp_system_reset_add(VirtIOMHP *vmhp)
 {
@@ -33,12 +32,12 @@ void virtio_mhp_system_reset_add(VirtIOMHP *vmhp)
         listener = object_new(TYPE_VIRTIO_MHP_SYSTEM_RESET);
         qemu_register_resettable(listener);
     }
-    QLIST_INSERT_HEAD(&virtio_mhp_devices, vmhp, next);
+    virtio_mhp_devices = g_slist_prepend(virtio_mhp_devices, vmhp);
 }
 
 void virtio_mhp_system_reset_remove(VirtIOMHP *vmhp)
 {
-    QLIST_REMOVE(vmhp, next);
+    virtio_mhp_devices = g_slist_remove(virtio_mhp_devices, vmhp);
 }
 
 static void virtio_mhp_system_reset_device(VirtIOMHP *vmhp)
@@ -55,16 +54,14 @@ static void virtio_mhp_system_reset_device(VirtIOMHP *vmhp)
 
 static void virtio_mhp_system_reset_hold(Object *obj, ResetType type)
 {
-    VirtIOMHP *vmhp;
+    GSList *item;
 
     /* A machine that wakes up from suspend needs its memory. */
     if (type == RESET_TYPE_WAKEUP) {
         return;
     }
-    vmhp = QLIST_FIRST(&virtio_mhp_devices);
-    while (vmhp) {
-        virtio_mhp_system_reset_device(vmhp);
-        vmhp = QLIST_NEXT(vmhp, next);
+    for (item = virtio_mhp_devices; item; item = item->next) {
+        virtio_mhp_system_reset_device(item->data);
     }
 }
 

@@ -46,7 +46,6 @@ OBJECT_DECLARE_SIMPLE_TYPE(VirtIOMHP, VIRTIO_MHP)
  * @blocks: state of each block, from realize to unrealize
  * @memmap: the driver's last MEMMAP request, zeros if there was none
  * @migration_blocker: says why the machine cannot be migrated
- * @next: next device whose memory a system reset unplugs
  */
 struct VirtIOMHP {
     VirtIODevice parent_obj;
@@ -60,7 +59,6 @@ struct VirtIOMHP {
     VirtIOMHPBlocks blocks;
     VirtIOMHPMemmap memmap;
     Error *migration_blocker;
-    QLIST_ENTRY(VirtIOMHP) next;
 };
 
 /* virtio-mhp-check.c: properties, before anything is registered */
