@@ -172,7 +172,7 @@ static bool virtio_mhp_check_shape(VirtIODevice *vdev,
 
 static void virtio_mhp_handle_request(VirtIOMHP *vmhp, VirtQueueElement *elem)
 {
-    /* Zeros: padding and unused payload stay zero (DEV-REQ-4) */
+    /* Zeros: padding and unused payload stay zero (DEV-REQ-6) */
     struct virtio_mhp_resp resp = {0};
     struct virtio_mhp_req req;
     uint16_t type;
