@@ -36,10 +36,11 @@ static char *qtest_send(Qtest *qtest, const char *command)
     g_autofree char *answer = NULL;
     g_autoptr(GError) error = NULL;
 
-    if (!channel_write(qtest->channel, line, strlen(line), QTEST_TIMEOUT_MS,
-                       &error) ||
-        !(answer = channel_read_line(qtest->channel, QTEST_TIMEOUT_MS,
-                                     &error))) {
+    if (channel_write(qtest->channel, line, strlen(line), QTEST_TIMEOUT_MS,
+                      &error)) {
+        answer = channel_read_line(qtest->channel, QTEST_TIMEOUT_MS, &error);
+    }
+    if (!answer) {
         g_error("QEMU did not answer \"%.60s\": %s", command, error->message);
     }
     if (!g_str_has_prefix(answer, "OK")) {

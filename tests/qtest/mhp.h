@@ -45,7 +45,7 @@ typedef struct Mhp {
 Mhp *mhp_new(void);
 
 /* The same with more arguments for QEMU; the list ends with NULL */
-Mhp *mhp_new_with_args(const char *arg, ...) G_GNUC_NULL_TERMINATED;
+Mhp *mhp_new_with_args(const char *const *args);
 
 /* The same, of memory that no file holds: what costs the host is in its RSS */
 Mhp *mhp_new_anonymous(void);
@@ -95,8 +95,7 @@ uint64_t mhp_size(Mhp *mhp);
  */
 void mhp_assert_reports(Mhp *mhp, unsigned nb_blocks, const char *lines);
 
-/* Bytes of the region that cost the host memory; and whether all of a part does
- */
+/* Bytes of the region that cost the host memory; whether all of a part does */
 uint64_t mhp_backed_size(Mhp *mhp);
 bool mhp_is_backed(Mhp *mhp, uint64_t offset, uint64_t size);
 

@@ -93,32 +93,46 @@ static void test_right_command_line(void)
 static void test_memdev(void)
 {
     static const struct row rows[] = {
-        {.device = "mhp-vmemmap-mem,block-size=2M",
-         .message =
-             "property 'memdev' wants the id of a memory backend, got none"},
-        {.device = "mhp-vmemmap-mem,memdev=nothing",
-         .message = "Device 'nothing' not found"},
-        {.device = DEVICE,
-         .message =
-             "property 'memdev' wants a memory backend of its own, got 'mem0', which is in use",
-         .extra = {"-device", DEVICE}},
-        {.device = DEVICE,
-         .message =
-             "property 'memdev' wants a memory backend of its own, got 'mem0', which is in use",
-         .memory = "128M,maxmem=1G",
-         .extra = {"-numa", "node,memdev=mem0"}},
-        {.device = DEVICE,
-         .message =
-             "property 'memdev' wants a memory backend with prealloc=off, got 'mem0' with prealloc=on",
-         .backend = BACKEND ",prealloc=on"},
-        {.device = DEVICE,
-         .message =
-             "property 'memdev' wants a backend whose size is a multiple of 2 MiB ('block-size'), got 'mem0' with 129 MiB",
-         .backend = "memory-backend-ram,id=mem0,size=129M"},
-        {.device = "mhp-vmemmap-mem,memdev=mem0",
-         .message =
-             "property 'memdev' wants a backend whose size is a multiple of 128 MiB ('block-size'), got 'mem0' with 64 MiB",
-         .backend = "memory-backend-ram,id=mem0,size=64M"},
+        {
+            .device = "mhp-vmemmap-mem,block-size=2M",
+            .message =
+                "property 'memdev' wants the id of a memory backend, got none",
+        },
+        {
+            .device = "mhp-vmemmap-mem,memdev=nothing",
+            .message = "Device 'nothing' not found",
+        },
+        {
+            .device = DEVICE,
+            .message =
+                "property 'memdev' wants a memory backend of its own, got 'mem0', which is in use",
+            .extra = {"-device", DEVICE},
+        },
+        {
+            .device = DEVICE,
+            .message =
+                "property 'memdev' wants a memory backend of its own, got 'mem0', which is in use",
+            .memory = "128M,maxmem=1G",
+            .extra = {"-numa", "node,memdev=mem0"},
+        },
+        {
+            .device = DEVICE,
+            .message =
+                "property 'memdev' wants a memory backend with prealloc=off, got 'mem0' with prealloc=on",
+            .backend = BACKEND ",prealloc=on",
+        },
+        {
+            .device = DEVICE,
+            .message =
+                "property 'memdev' wants a backend whose size is a multiple of 2 MiB ('block-size'), got 'mem0' with 129 MiB",
+            .backend = "memory-backend-ram,id=mem0,size=129M",
+        },
+        {
+            .device = "mhp-vmemmap-mem,memdev=mem0",
+            .message =
+                "property 'memdev' wants a backend whose size is a multiple of 128 MiB ('block-size'), got 'mem0' with 64 MiB",
+            .backend = "memory-backend-ram,id=mem0,size=64M",
+        },
     };
 
     run_rows(rows, G_N_ELEMENTS(rows));
@@ -127,20 +141,35 @@ static void test_memdev(void)
 static void test_block_size(void)
 {
     static const struct row rows[] = {
-        {.device = "mhp-vmemmap-mem,memdev=mem0,block-size=3M",
-         .message = "property 'block-size' wants a power of two, got 3 MiB"},
-        {.device = "mhp-vmemmap-mem,memdev=mem0,block-size=0",
-         .message = "property 'block-size' wants a power of two, got 0 bytes"},
-        {.device = "mhp-vmemmap-mem,memdev=mem0,block-size=1023K",
-         .message = "property 'block-size' wants a power of two, got 1023 KiB"},
+        {
+            .device = "mhp-vmemmap-mem,memdev=mem0,block-size=3M",
+            .message = "property 'block-size' wants a power of two, got 3 MiB",
+        },
+        {
+            .device = "mhp-vmemmap-mem,memdev=mem0,block-size=0",
+            .message =
+                "property 'block-size' wants a power of two, got 0 bytes",
+        },
+        {
+            .device = "mhp-vmemmap-mem,memdev=mem0,block-size=1023K",
+            .message =
+                "property 'block-size' wants a power of two, got 1023 KiB",
+        },
         /* Below a page of the host, and below its huge pages */
-        {.device = "mhp-vmemmap-mem,memdev=mem0,block-size=1K",
-         .message = "property 'block-size' wants at least * (*), got 1 KiB"},
-        {.device = "mhp-vmemmap-mem,memdev=mem0,block-size=512K",
-         .message = "property 'block-size' wants at least * (*), got 512 KiB"},
-        {.device = "mhp-vmemmap-mem,memdev=mem0,block-size=256M",
-         .message =
-             "property 'memdev' wants a backend whose size is a multiple of 256 MiB ('block-size'), got 'mem0' with 128 MiB"},
+        {
+            .device = "mhp-vmemmap-mem,memdev=mem0,block-size=1K",
+            .message = "property 'block-size' wants at least * (*), got 1 KiB",
+        },
+        {
+            .device = "mhp-vmemmap-mem,memdev=mem0,block-size=512K",
+            .message =
+                "property 'block-size' wants at least * (*), got 512 KiB",
+        },
+        {
+            .device = "mhp-vmemmap-mem,memdev=mem0,block-size=256M",
+            .message =
+                "property 'memdev' wants a backend whose size is a multiple of 256 MiB ('block-size'), got 'mem0' with 128 MiB",
+        },
     };
 
     run_rows(rows, G_N_ELEMENTS(rows));
@@ -149,18 +178,26 @@ static void test_block_size(void)
 static void test_requested_size(void)
 {
     static const struct row rows[] = {
-        {.device = DEVICE ",requested-size=3M",
-         .message =
-             "property 'requested-size' wants a multiple of 2 MiB ('block-size'), got 3 MiB"},
-        {.device = DEVICE ",requested-size=1",
-         .message =
-             "property 'requested-size' wants a multiple of 2 MiB ('block-size'), got 1 bytes"},
-        {.device = DEVICE ",requested-size=130M",
-         .message =
-             "property 'requested-size' wants at most 128 MiB (the size of backend 'mem0'), got 130 MiB"},
-        {.device = DEVICE ",requested-size=8E",
-         .message =
-             "property 'requested-size' wants at most 128 MiB (the size of backend 'mem0'), got 8388608 TiB"},
+        {
+            .device = DEVICE ",requested-size=3M",
+            .message =
+                "property 'requested-size' wants a multiple of 2 MiB ('block-size'), got 3 MiB",
+        },
+        {
+            .device = DEVICE ",requested-size=1",
+            .message =
+                "property 'requested-size' wants a multiple of 2 MiB ('block-size'), got 1 bytes",
+        },
+        {
+            .device = DEVICE ",requested-size=130M",
+            .message =
+                "property 'requested-size' wants at most 128 MiB (the size of backend 'mem0'), got 130 MiB",
+        },
+        {
+            .device = DEVICE ",requested-size=8E",
+            .message =
+                "property 'requested-size' wants at most 128 MiB (the size of backend 'mem0'), got 8388608 TiB",
+        },
     };
 
     run_rows(rows, G_N_ELEMENTS(rows));
@@ -169,25 +206,37 @@ static void test_requested_size(void)
 static void test_place(void)
 {
     static const struct row rows[] = {
-        {.device = DEVICE ",node=1",
-         .message =
-             "property 'node' wants less than 1 (the number of NUMA nodes), got 1"},
-        {.device = DEVICE ",node=4294967295",
-         .message =
-             "property 'node' wants less than 1 (the number of NUMA nodes), got 4294967295"},
-        {.device = DEVICE ",memaddr=0x100000001",
-         .message =
-             "property 'memaddr' wants a multiple of 2 MiB, got 0x100000001"},
-        {.device = DEVICE ",memaddr=0x100100000",
-         .message =
-             "property 'memaddr' wants a multiple of 2 MiB, got 0x100100000"},
-        {.device = DEVICE ",memaddr=0x200000",
-         .message =
-             "can't add memory device [0x200000:0x8000000], usable range for memory devices [*]"},
-        {.device = DEVICE,
-         .message =
-             "the configuration is not prepared for memory devices*maxmem*",
-         .memory = "64M"},
+        {
+            .device = DEVICE ",node=1",
+            .message =
+                "property 'node' wants less than 1 (the number of NUMA nodes), got 1",
+        },
+        {
+            .device = DEVICE ",node=4294967295",
+            .message =
+                "property 'node' wants less than 1 (the number of NUMA nodes), got 4294967295",
+        },
+        {
+            .device = DEVICE ",memaddr=0x100000001",
+            .message =
+                "property 'memaddr' wants a multiple of 2 MiB, got 0x100000001",
+        },
+        {
+            .device = DEVICE ",memaddr=0x100100000",
+            .message =
+                "property 'memaddr' wants a multiple of 2 MiB, got 0x100100000",
+        },
+        {
+            .device = DEVICE ",memaddr=0x200000",
+            .message =
+                "can't add memory device [0x200000:0x8000000], usable range for memory devices [*]",
+        },
+        {
+            .device = DEVICE,
+            .message =
+                "the configuration is not prepared for memory devices*maxmem*",
+            .memory = "64M",
+        },
     };
 
     run_rows(rows, G_N_ELEMENTS(rows));
@@ -196,17 +245,23 @@ static void test_place(void)
 static void test_machine(void)
 {
     static const struct row rows[] = {
-        {.device = DEVICE,
-         .message =
-             "mhp-vmemmap-mem wants a machine that maps memory devices (such as pc or q35), got 'microvm'",
-         .machine = "microvm,pcie=on"},
-        {.device = DEVICE,
-         .message = "No 'PCI' bus found for device 'mhp-vmemmap-mem'",
-         .machine = "microvm"},
-        {.device = DEVICE,
-         .message =
-             "mhp-vmemmap-mem wants unplugged memory to take no memory of the host, got -overcommit mem-lock",
-         .extra = {"-overcommit", "mem-lock=on"}},
+        {
+            .device = DEVICE,
+            .message =
+                "mhp-vmemmap-mem wants a machine that maps memory devices (such as pc or q35), got 'microvm'",
+            .machine = "microvm,pcie=on",
+        },
+        {
+            .device = DEVICE,
+            .message = "No 'PCI' bus found for device 'mhp-vmemmap-mem'",
+            .machine = "microvm",
+        },
+        {
+            .device = DEVICE,
+            .message =
+                "mhp-vmemmap-mem wants unplugged memory to take no memory of the host, got -overcommit mem-lock",
+            .extra = {"-overcommit", "mem-lock=on"},
+        },
     };
 
     run_rows(rows, G_N_ELEMENTS(rows));
@@ -222,10 +277,16 @@ static void test_plugin_that_does_not_fit(void)
         const char *file;
         const char *message;
     } rows[] = {
-        {"mhp-other-version.so",
-         "this mhp-vmemmap-mem.so is built for QEMU 9.9.9 (Other 1:9.9.9) and not for this QEMU *.*.*\n*: Could not load plugin *"},
-        {"mhp-other-layout.so",
-         "mhp-vmemmap-mem.so wants the type '*' to have sizes * and * (class, instance), got * and *\n*: Could not load plugin *"},
+        {
+            .file = "mhp-other-version.so",
+            .message =
+                "this mhp-vmemmap-mem.so is built for QEMU 9.9.9 (Other 1:9.9.9) and not for this QEMU *.*.*\n*: Could not load plugin *",
+        },
+        {
+            .file = "mhp-other-layout.so",
+            .message =
+                "mhp-vmemmap-mem.so wants the type '*' to have sizes * and * (class, instance), got * and *\n*: Could not load plugin *",
+        },
     };
 
     for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++) {

@@ -19,7 +19,8 @@ static void test_features_offered(void)
 /* DEV-FEAT-3; a machine as young as q35 makes itself a node if it has none */
 static void test_node_is_not_told_without_numa(void)
 {
-    g_autoptr(Mhp) mhp = mhp_new_with_args("-M", "pc-q35-2.9", NULL);
+    static const char *const args[] = {"-M", "pc-q35-2.9", NULL};
+    g_autoptr(Mhp) mhp = mhp_new_with_args(args);
 
     g_assert_cmphex(virtio_pci_features(mhp->pci) & BIT(VIRTIO_MHP_F_ACPI_PXM),
                     ==, 0);
@@ -29,10 +30,14 @@ static void test_node_is_not_told_without_numa(void)
 /* DEV-FEAT-3 */
 static void test_node_is_told_on_a_numa_machine(void)
 {
-    g_autoptr(Mhp) mhp = mhp_new_with_args(
-        "-object", "memory-backend-ram,id=ram0,size=64M", "-numa",
-        "node,nodeid=0,memdev=ram0", "-numa", "node,nodeid=1", "-set",
-        "device.mhp0.node=1", NULL);
+    static const char *const args[] = {
+        "-object", "memory-backend-ram,id=ram0,size=64M",
+        "-numa",   "node,nodeid=0,memdev=ram0",
+        "-numa",   "node,nodeid=1",
+        "-set",    "device.mhp0.node=1",
+        NULL,
+    };
+    g_autoptr(Mhp) mhp = mhp_new_with_args(args);
 
     g_assert_cmphex(virtio_pci_features(mhp->pci) & BIT(VIRTIO_MHP_F_ACPI_PXM),
                     !=, 0);

@@ -15,6 +15,11 @@
 #define WRITE VRING_DESC_F_WRITE
 #define INDIRECT VRING_DESC_F_INDIRECT
 
+#define CHAIN(...)  \
+    {               \
+        __VA_ARGS__ \
+    }
+
 /* The block that the request plugs */
 #define BLOCK 5
 
@@ -47,29 +52,21 @@ static VirtioPciOutcome submit(Mhp *mhp, const struct row *row, uint32_t *len)
 static void test_right_shapes(void)
 {
     static const struct row rows[] = {
-        {"one part each",
-         2,
-         {{REQ, REQ_SIZE, NEXT, 1}, {RESP, RESP_SIZE, WRITE, 0}}},
-        {"a request in three parts",
-         4,
-         {{REQ, 1, NEXT, 1},
-          {REQ + 1, 9, NEXT, 2},
-          {REQ + 10, REQ_SIZE - 10, NEXT, 3},
-          {RESP, RESP_SIZE, WRITE, 0}}},
-        {"a response in three parts",
-         4,
-         {{REQ, REQ_SIZE, NEXT, 1},
-          {RESP, 1, NEXT | WRITE, 2},
-          {RESP + 1, 8, NEXT | WRITE, 3},
-          {RESP + 9, RESP_SIZE - 9, WRITE, 0}}},
-        {"a longer response buffer",
-         2,
-         {{REQ, REQ_SIZE, NEXT, 1}, {RESP, 4096, WRITE, 0}}},
-        {"descriptors in another order",
-         3,
-         {{REQ, 8, NEXT, 2},
-          {RESP, RESP_SIZE, WRITE, 0},
-          {REQ + 8, REQ_SIZE - 8, NEXT, 1}}},
+        {"one part each", 2,
+         CHAIN({REQ, REQ_SIZE, NEXT, 1}, {RESP, RESP_SIZE, WRITE, 0})},
+        {"a request in three parts", 4,
+         CHAIN({REQ, 1, NEXT, 1}, {REQ + 1, 9, NEXT, 2},
+               {REQ + 10, REQ_SIZE - 10, NEXT, 3},
+               {RESP, RESP_SIZE, WRITE, 0})},
+        {"a response in three parts", 4,
+         CHAIN({REQ, REQ_SIZE, NEXT, 1}, {RESP, 1, NEXT | WRITE, 2},
+               {RESP + 1, 8, NEXT | WRITE, 3},
+               {RESP + 9, RESP_SIZE - 9, WRITE, 0})},
+        {"a longer response buffer", 2,
+         CHAIN({REQ, REQ_SIZE, NEXT, 1}, {RESP, 4096, WRITE, 0})},
+        {"descriptors in another order", 3,
+         CHAIN({REQ, 8, NEXT, 2}, {RESP, RESP_SIZE, WRITE, 0},
+               {REQ + 8, REQ_SIZE - 8, NEXT, 1})},
     };
     g_autoptr(Mhp) mhp = mhp_new();
     uint32_t len;
@@ -88,7 +85,7 @@ static void run_wrong_shapes(const struct row *rows, unsigned nb_rows)
     static const struct row good = {
         "a good request to a broken device",
         2,
-        {{REQ, REQ_SIZE, NEXT, 1}, {RESP, RESP_SIZE, WRITE, 0}},
+        CHAIN({REQ, REQ_SIZE, NEXT, 1}, {RESP, RESP_SIZE, WRITE, 0}),
     };
     g_autoptr(Mhp) mhp = mhp_new();
 
@@ -105,37 +102,26 @@ static void run_wrong_shapes(const struct row *rows, unsigned nb_rows)
 static void test_wrong_lengths(void)
 {
     static const struct row rows[] = {
-        {"a request a byte short",
-         2,
-         {{REQ, REQ_SIZE - 1, NEXT, 1}, {RESP, RESP_SIZE, WRITE, 0}}},
-        {"a request a byte long",
-         2,
-         {{REQ, REQ_SIZE + 1, NEXT, 1}, {RESP, RESP_SIZE, WRITE, 0}}},
-        {"a request of one byte",
-         2,
-         {{REQ, 1, NEXT, 1}, {RESP, RESP_SIZE, WRITE, 0}}},
-        {"a request of 1 MiB",
-         2,
-         {{REQ, 1 << 20, NEXT, 1}, {RESP, RESP_SIZE, WRITE, 0}}},
-        {"a request in parts, a byte short",
-         3,
-         {{REQ, 8, NEXT, 1},
-          {REQ + 8, REQ_SIZE - 9, NEXT, 2},
-          {RESP, RESP_SIZE, WRITE, 0}}},
-        {"a request of virtio-mem's length without the payload",
-         2,
-         {{REQ, 8, NEXT, 1}, {RESP, RESP_SIZE, WRITE, 0}}},
-        {"a response buffer a byte short",
-         2,
-         {{REQ, REQ_SIZE, NEXT, 1}, {RESP, RESP_SIZE - 1, WRITE, 0}}},
-        {"a response buffer of one byte",
-         2,
-         {{REQ, REQ_SIZE, NEXT, 1}, {RESP, 1, WRITE, 0}}},
-        {"a response buffer in parts, a byte short",
-         3,
-         {{REQ, REQ_SIZE, NEXT, 1},
-          {RESP, 8, NEXT | WRITE, 2},
-          {RESP + 8, RESP_SIZE - 9, WRITE, 0}}},
+        {"a request a byte short", 2,
+         CHAIN({REQ, REQ_SIZE - 1, NEXT, 1}, {RESP, RESP_SIZE, WRITE, 0})},
+        {"a request a byte long", 2,
+         CHAIN({REQ, REQ_SIZE + 1, NEXT, 1}, {RESP, RESP_SIZE, WRITE, 0})},
+        {"a request of one byte", 2,
+         CHAIN({REQ, 1, NEXT, 1}, {RESP, RESP_SIZE, WRITE, 0})},
+        {"a request of 1 MiB", 2,
+         CHAIN({REQ, 1 << 20, NEXT, 1}, {RESP, RESP_SIZE, WRITE, 0})},
+        {"a request in parts, a byte short", 3,
+         CHAIN({REQ, 8, NEXT, 1}, {REQ + 8, REQ_SIZE - 9, NEXT, 2},
+               {RESP, RESP_SIZE, WRITE, 0})},
+        {"a request of virtio-mem's length without the payload", 2,
+         CHAIN({REQ, 8, NEXT, 1}, {RESP, RESP_SIZE, WRITE, 0})},
+        {"a response buffer a byte short", 2,
+         CHAIN({REQ, REQ_SIZE, NEXT, 1}, {RESP, RESP_SIZE - 1, WRITE, 0})},
+        {"a response buffer of one byte", 2,
+         CHAIN({REQ, REQ_SIZE, NEXT, 1}, {RESP, 1, WRITE, 0})},
+        {"a response buffer in parts, a byte short", 3,
+         CHAIN({REQ, REQ_SIZE, NEXT, 1}, {RESP, 8, NEXT | WRITE, 2},
+               {RESP + 8, RESP_SIZE - 9, WRITE, 0})},
     };
 
     run_wrong_shapes(rows, G_N_ELEMENTS(rows));
@@ -144,17 +130,14 @@ static void test_wrong_lengths(void)
 static void test_wrong_directions(void)
 {
     static const struct row rows[] = {
-        {"no response buffer", 1, {{REQ, REQ_SIZE, 0, 0}}},
-        {"no request", 1, {{RESP, RESP_SIZE, WRITE, 0}}},
-        {"a response buffer for reading",
-         2,
-         {{REQ, REQ_SIZE, NEXT, 1}, {RESP, RESP_SIZE, 0, 0}}},
-        {"a request for writing",
-         2,
-         {{REQ, REQ_SIZE, NEXT | WRITE, 1}, {RESP, RESP_SIZE, WRITE, 0}}},
-        {"the response before the request",
-         2,
-         {{RESP, RESP_SIZE, NEXT | WRITE, 1}, {REQ, REQ_SIZE, 0, 0}}},
+        {"no response buffer", 1, CHAIN({REQ, REQ_SIZE, 0, 0})},
+        {"no request", 1, CHAIN({RESP, RESP_SIZE, WRITE, 0})},
+        {"a response buffer for reading", 2,
+         CHAIN({REQ, REQ_SIZE, NEXT, 1}, {RESP, RESP_SIZE, 0, 0})},
+        {"a request for writing", 2,
+         CHAIN({REQ, REQ_SIZE, NEXT | WRITE, 1}, {RESP, RESP_SIZE, WRITE, 0})},
+        {"the response before the request", 2,
+         CHAIN({RESP, RESP_SIZE, NEXT | WRITE, 1}, {REQ, REQ_SIZE, 0, 0})},
     };
 
     run_wrong_shapes(rows, G_N_ELEMENTS(rows));
@@ -164,20 +147,17 @@ static void test_wrong_directions(void)
 static void test_wrong_chains(void)
 {
     static const struct row rows[] = {
-        {"a descriptor of no bytes",
-         2,
-         {{REQ, 0, NEXT, 1}, {RESP, RESP_SIZE, WRITE, 0}}},
-        {"a descriptor that follows itself", 1, {{REQ, REQ_SIZE, NEXT, 0}}},
-        {"two descriptors in a loop",
-         2,
-         {{REQ, REQ_SIZE, NEXT, 1}, {RESP, RESP_SIZE, NEXT | WRITE, 0}}},
-        {"a descriptor outside the table",
-         1,
-         {{REQ, REQ_SIZE, NEXT, VIRTIO_PCI_QUEUE_SIZE}}},
-        {"an indirect table of no whole descriptors",
-         1,
-         {{REQ, REQ_SIZE, INDIRECT, 0}}},
-        {"an indirect table that is empty", 1, {{REQ, 0, INDIRECT, 0}}},
+        {"a descriptor of no bytes", 2,
+         CHAIN({REQ, 0, NEXT, 1}, {RESP, RESP_SIZE, WRITE, 0})},
+        {"a descriptor that follows itself", 1,
+         CHAIN({REQ, REQ_SIZE, NEXT, 0})},
+        {"two descriptors in a loop", 2,
+         CHAIN({REQ, REQ_SIZE, NEXT, 1}, {RESP, RESP_SIZE, NEXT | WRITE, 0})},
+        {"a descriptor outside the table", 1,
+         CHAIN({REQ, REQ_SIZE, NEXT, VIRTIO_PCI_QUEUE_SIZE})},
+        {"an indirect table of no whole descriptors", 1,
+         CHAIN({REQ, REQ_SIZE, INDIRECT, 0})},
+        {"an indirect table that is empty", 1, CHAIN({REQ, 0, INDIRECT, 0})},
     };
 
     run_wrong_shapes(rows, G_N_ELEMENTS(rows));
@@ -190,18 +170,16 @@ static void test_wrong_chains(void)
 static void test_buffers_where_no_memory_is(void)
 {
     static const struct row rows[] = {
-        {"a request where no memory is",
-         2,
-         {{UINT64_C(1) << 45, REQ_SIZE, NEXT, 1}, {RESP, RESP_SIZE, WRITE, 0}}},
-        {"a response buffer where no memory is",
-         2,
-         {{REQ, REQ_SIZE, NEXT, 1}, {UINT64_C(1) << 45, RESP_SIZE, WRITE, 0}}},
-        {"a request that wraps around",
-         2,
-         {{-UINT64_C(8), REQ_SIZE, NEXT, 1}, {RESP, RESP_SIZE, WRITE, 0}}},
-        {"a request of almost 4 GiB",
-         2,
-         {{REQ, UINT32_MAX, NEXT, 1}, {RESP, RESP_SIZE, WRITE, 0}}},
+        {"a request where no memory is", 2,
+         CHAIN({UINT64_C(1) << 45, REQ_SIZE, NEXT, 1},
+               {RESP, RESP_SIZE, WRITE, 0})},
+        {"a response buffer where no memory is", 2,
+         CHAIN({REQ, REQ_SIZE, NEXT, 1},
+               {UINT64_C(1) << 45, RESP_SIZE, WRITE, 0})},
+        {"a request that wraps around", 2,
+         CHAIN({-UINT64_C(8), REQ_SIZE, NEXT, 1}, {RESP, RESP_SIZE, WRITE, 0})},
+        {"a request of almost 4 GiB", 2,
+         CHAIN({REQ, UINT32_MAX, NEXT, 1}, {RESP, RESP_SIZE, WRITE, 0})},
     };
     g_autoptr(Mhp) mhp = mhp_new();
 
@@ -221,8 +199,8 @@ static void test_response_into_the_own_registers(void)
     const struct row row = {
         "a response buffer in the device's registers",
         2,
-        {{REQ, REQ_SIZE, NEXT, 1},
-         {virtio_pci_registers(mhp->pci), 64, WRITE, 0}},
+        CHAIN({REQ, REQ_SIZE, NEXT, 1},
+              {virtio_pci_registers(mhp->pci), 64, WRITE, 0}),
     };
 
     submit(mhp, &row, NULL);
@@ -237,7 +215,7 @@ static void test_request_without_features_ok(void)
     static const struct row row = {
         "a good request",
         2,
-        {{REQ, REQ_SIZE, NEXT, 1}, {RESP, RESP_SIZE, WRITE, 0}},
+        CHAIN({REQ, REQ_SIZE, NEXT, 1}, {RESP, RESP_SIZE, WRITE, 0}),
     };
     g_autoptr(Mhp) mhp = mhp_new();
 

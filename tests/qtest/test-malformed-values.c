@@ -9,17 +9,19 @@
 #define BLOCK MHP_BLOCK_SIZE
 #define REGION UINT64_C(0x100000000)
 #define REGION_END (REGION + MHP_REGION_SIZE)
+/* A range that a PLUG could have */
+#define FREE (REGION + 4 * BLOCK)
 #define DATA 0x11
 
-/* @payload are the bytes of "u" as two little-endian numbers */
+/* The payload is that of "u" as two little-endian numbers */
 static uint16_t send_raw(Mhp *mhp, uint16_t type, uint16_t padding,
-                         const uint64_t payload[2])
+                         uint64_t payload_low, uint64_t payload_high)
 {
     struct virtio_mhp_req req = {
         .type = GUINT16_TO_LE(type),
         .padding = {padding, padding, padding},
-        .u.memmap.unit_size = GUINT64_TO_LE(payload[0]),
-        .u.memmap.memmap_size = GUINT64_TO_LE(payload[1]),
+        .u.memmap.unit_size = GUINT64_TO_LE(payload_low),
+        .u.memmap.memmap_size = GUINT64_TO_LE(payload_high),
     };
     struct virtio_mhp_resp resp;
 
@@ -55,7 +57,7 @@ static void test_ranges(void)
         uint16_t nb_blocks;
     } rows[] = {
         {"no blocks", REGION, 0},
-        {"no blocks, further on", REGION + 4 * BLOCK, 0},
+        {"no blocks, further on", FREE, 0},
         {"no blocks, at the end", REGION_END, 0},
         {"a byte off", REGION + 1, 1},
         {"a page off", REGION + 4096, 1},
@@ -86,10 +88,10 @@ static void test_ranges(void)
     mhp_set_requested_size(mhp, MHP_REGION_SIZE);
     for (unsigned i = 0; i < G_N_ELEMENTS(rows) * G_N_ELEMENTS(types); i++) {
         unsigned row = i / G_N_ELEMENTS(types), type = types[i % 4];
-        uint64_t payload[2] = {rows[row].addr, rows[row].nb_blocks};
 
         g_test_message("type 0x%x: %s", type, rows[row].what);
-        mhp_expect(send_raw(mhp, type, 0, payload), ERROR);
+        mhp_expect(send_raw(mhp, type, 0, rows[row].addr, rows[row].nb_blocks),
+                   ERROR);
         assert_unchanged(mhp);
     }
 }
@@ -100,43 +102,33 @@ static void test_values(void)
     static const struct {
         const char *what;
         uint16_t type;
-        uint64_t payload[2];
+        uint64_t payload_low;
+        uint64_t payload_high;
         const char *response;
     } rows[] = {
-        {"plug what is plugged", VIRTIO_MHP_REQ_PLUG, {REGION, 1}, "ERROR"},
-        {"plug too much",
-         VIRTIO_MHP_REQ_PLUG,
-         {REGION + 4 * BLOCK, 29},
-         "NACK"},
-        {"unplug what is not plugged",
-         VIRTIO_MHP_REQ_UNPLUG,
-         {REGION + 4 * BLOCK, 1},
-         "ERROR"},
-        {"the type after STATE", 4, {REGION, 1}, "ERROR"},
-        {"a type without a use", 0xff, {REGION, 1}, "ERROR"},
-        {"the type after STATUS", 0x102, {REGION, 1}, "ERROR"},
-        {"PLUG with another high byte", 0x200, {REGION, 1}, "ERROR"},
-        {"the highest type", 0xffff, {REGION, 1}, "ERROR"},
-        {"the reason after the last",
-         VIRTIO_MHP_REQ_STATUS,
-         {REGION, 1 | (VIRTIO_MHP_REASON_NO_MEMMAP + 1) << 16},
-         "ERROR"},
-        {"a reason with another high byte",
-         VIRTIO_MHP_REQ_STATUS,
-         {REGION, 1 | 0x101 << 16},
-         "ERROR"},
-        {"the highest reason",
-         VIRTIO_MHP_REQ_STATUS,
-         {REGION, 1 | UINT64_C(0xffff) << 16},
-         "ERROR"},
+        {"plug what is plugged", VIRTIO_MHP_REQ_PLUG, REGION, 1, "ERROR"},
+        {"plug too much", VIRTIO_MHP_REQ_PLUG, FREE, 29, "NACK"},
+        {"unplug what is not plugged", VIRTIO_MHP_REQ_UNPLUG, FREE, 1, "ERROR"},
+        {"the type after STATE", 4, FREE, 1, "ERROR"},
+        {"a type without a use", 0xff, FREE, 1, "ERROR"},
+        {"the type after STATUS", 0x102, FREE, 1, "ERROR"},
+        {"PLUG with another high byte", 0x200, FREE, 1, "ERROR"},
+        {"the highest type", 0xffff, FREE, 1, "ERROR"},
+        {"the reason after the last", VIRTIO_MHP_REQ_STATUS, REGION,
+         1 | (VIRTIO_MHP_REASON_NO_MEMMAP + 1) << 16, "ERROR"},
+        {"a reason with another high byte", VIRTIO_MHP_REQ_STATUS, REGION,
+         1 | 0x101 << 16, "ERROR"},
+        {"the highest reason", VIRTIO_MHP_REQ_STATUS, REGION,
+         1 | UINT64_C(0xffff) << 16, "ERROR"},
     };
     g_autoptr(Mhp) mhp = new_with_data();
 
     for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++) {
         g_test_message("%s", rows[i].what);
-        g_assert_cmpstr(
-            mhp_response_name(send_raw(mhp, rows[i].type, 0, rows[i].payload)),
-            ==, rows[i].response);
+        g_assert_cmpstr(mhp_response_name(send_raw(mhp, rows[i].type, 0,
+                                                   rows[i].payload_low,
+                                                   rows[i].payload_high)),
+                        ==, rows[i].response);
         assert_unchanged(mhp);
     }
 }
@@ -149,23 +141,23 @@ static void test_padding_is_ignored(void)
     const struct {
         const char *what;
         uint16_t type;
-        uint64_t payload[2];
+        uint64_t payload_low;
+        uint64_t payload_high;
     } rows[] = {
-        {"plug", VIRTIO_MHP_REQ_PLUG, {REGION + 4 * BLOCK, 1 | range_padding}},
-        {"state",
-         VIRTIO_MHP_REQ_STATE,
-         {REGION + 4 * BLOCK, 1 | range_padding}},
-        {"unplug",
-         VIRTIO_MHP_REQ_UNPLUG,
-         {REGION + 4 * BLOCK, 1 | range_padding}},
-        {"memmap", VIRTIO_MHP_REQ_MEMMAP, {BLOCK, 4096}},
-        {"status", VIRTIO_MHP_REQ_STATUS, {REGION, 1 | status_padding}},
+        {"plug", VIRTIO_MHP_REQ_PLUG, FREE, 1 | range_padding},
+        {"state", VIRTIO_MHP_REQ_STATE, FREE, 1 | range_padding},
+        {"unplug", VIRTIO_MHP_REQ_UNPLUG, REGION + 4 * BLOCK,
+         1 | range_padding},
+        {"memmap", VIRTIO_MHP_REQ_MEMMAP, BLOCK, 4096},
+        {"status", VIRTIO_MHP_REQ_STATUS, REGION, 1 | status_padding},
     };
     g_autoptr(Mhp) mhp = new_with_data();
 
     for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++) {
         g_test_message("%s", rows[i].what);
-        mhp_expect(send_raw(mhp, rows[i].type, 0xffff, rows[i].payload), ACK);
+        mhp_expect(send_raw(mhp, rows[i].type, 0xffff, rows[i].payload_low,
+                            rows[i].payload_high),
+                   ACK);
     }
     assert_unchanged(mhp);
 }
@@ -173,10 +165,11 @@ static void test_padding_is_ignored(void)
 /* DEV-REQ-4, DEV-UNPLUGALL-1 */
 static void test_unplug_all_has_no_payload(void)
 {
-    static const uint64_t payload[2] = {UINT64_MAX, UINT64_MAX};
     g_autoptr(Mhp) mhp = new_with_data();
 
-    mhp_expect(send_raw(mhp, VIRTIO_MHP_REQ_UNPLUG_ALL, 0xffff, payload), ACK);
+    mhp_expect(send_raw(mhp, VIRTIO_MHP_REQ_UNPLUG_ALL, 0xffff, UINT64_MAX,
+                        UINT64_MAX),
+               ACK);
     g_assert_cmpuint(mhp_size(mhp), ==, 0);
 }
 

@@ -4,7 +4,7 @@
  * memmaps that are backed beforehand, and a host that cannot do its part.
  */
 #include <fcntl.h>
-#include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -49,7 +49,7 @@ static void test_replugged_blocks_read_zero(void)
     g_assert_true(mhp_block_holds(mhp, 1, 0));
 }
 
-/* DEV-PLUG-5: whatever a driver that breaks DRV-PLUG-3 has left there */
+/* DEV-PLUG-5: whatever a driver has left there that breaks the rules */
 static void test_writes_before_the_plug_are_lost(void)
 {
     g_autoptr(Mhp) mhp = mhp_new();
@@ -77,33 +77,33 @@ static void test_unplugged_memory_goes_back_to_the_host(void)
     g_assert_cmpuint(mhp_backed_size(mhp), ==, 0);
 }
 
-/* Resident set of QEMU, found by the thread of its vCPU, in bytes */
+/* Resident set of QEMU in bytes; the thread of a vCPU leads to it */
 static uint64_t qemu_rss(Mhp *mhp)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(JsonNode) cpus = NULL;
     g_autofree char *path = NULL, *text = NULL;
     JsonObject *cpu;
-    uint64_t size, resident;
+    const char *rss;
 
     cpus = qmp_executef(vm_qmp(mhp->vm), &error, "query-cpus-fast", NULL);
     g_assert_no_error(error);
     cpu = json_array_get_object_element(json_node_get_array(cpus), 0);
-    path = g_strdup_printf("/proc/%d/statm",
+    path = g_strdup_printf("/proc/%d/status",
                            (int)json_object_get_int_member(cpu, "thread-id"));
     g_file_get_contents(path, &text, NULL, &error);
     g_assert_no_error(error);
-    g_assert_cmpint(sscanf(text, "%" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT,
-                           &size, &resident),
-                    ==, 2);
-    return resident * (uint64_t)sysconf(_SC_PAGESIZE);
+    rss = strstr(text, "VmRSS:");
+    g_assert_nonnull(rss);
+    return g_ascii_strtoull(rss + strlen("VmRSS:"), NULL, 10) * 1024;
 }
 
 /* DEV-UNPLUG-3 with anonymous memory, which is what most machines have */
 static void test_rss_falls_after_unplug(void)
 {
     g_autoptr(Mhp) mhp = mhp_new_anonymous();
-    const uint64_t size = 32 * MHP_BLOCK_SIZE, slack = 4 * MHP_MIB;
+    /* QEMU frees other memory meanwhile, such as what RCU held at its start */
+    const uint64_t size = 32 * MHP_BLOCK_SIZE, slack = size / 4;
     uint64_t before = qemu_rss(mhp), filled;
 
     mhp_expect(mhp_plug(mhp, 0, 32), ACK);

@@ -11,7 +11,7 @@ enum request { PLUG, UNPLUG, UNPLUG_ALL };
 /* One request, its response, and how many blocks are plugged after it */
 struct step {
     enum request request;
-    unsigned first;
+    uint16_t first;
     uint16_t nb_blocks;
     const char *response;
     unsigned nb_plugged;
