@@ -44,13 +44,32 @@ static unsigned long virtio_mhp_free_run(struct page *page)
 	return order <= VIRTIO_MHP_MAX_ORDER ? 1UL << order : 1;
 }
 
+/*
+ * In use, but by more than what maps it and caches it: somebody else holds it
+ * and may not let go. Huge pages are not judged.
+ */
+static bool virtio_mhp_page_looks_stuck(struct page *page)
+{
+	int expected = atomic_read(&page->_mapcount) + 1;
+
+	if (PageCompound(page) || !page_count(page))
+		return false;
+	if (!PageLRU(page))
+		return true;
+	if (PageAnon(page))
+		expected += folio_test_swapcache(page_folio(page));
+	else
+		expected += 1 + !!PagePrivate(page);
+	return page_count(page) > expected;
+}
+
 static void virtio_mhp_count_used(struct virtio_mhp_census *census,
 				  struct page *page)
 {
 	census->nr_used++;
 	if (PageHuge(page))
 		census->nr_hugetlb++;
-	else if (page_count(page) && !PageLRU(page))
+	else if (virtio_mhp_page_looks_stuck(page))
 		census->nr_stuck++;
 }
 
@@ -88,10 +107,17 @@ static void virtio_mhp_unit_count(struct virtio_mhp *vmhp, unsigned int unit,
 	cond_resched();
 }
 
-/* Huge pages move last: each needs a free one elsewhere. */
+/*
+ * Huge pages need a free one elsewhere, and a stuck page takes all the time
+ * there is: such units come last.
+ */
 static unsigned int virtio_mhp_census_cost(const struct virtio_mhp_census *c)
 {
-	return min(c->nr_used + 8 * c->nr_hugetlb, (unsigned long)INT_MAX);
+	unsigned long cost = c->nr_used + 8 * c->nr_hugetlb;
+
+	if (c->nr_stuck)
+		cost += c->nr_free + c->nr_used;
+	return min_t(unsigned long, cost, INT_MAX);
 }
 
 /*
@@ -103,6 +129,15 @@ static bool virtio_mhp_census_has_room(const struct virtio_mhp_census *census)
 	const long available = si_mem_available() + get_nr_swap_pages();
 
 	return available >= (long)(census->nr_free + census->nr_used);
+}
+
+/*
+ * The kernel sees the signal of the deadline only after a pass that may have
+ * moved most pages: then the rest takes no time.
+ */
+static bool virtio_mhp_census_is_promising(const struct virtio_mhp_census *c)
+{
+	return !c->nr_stuck && c->nr_used < c->nr_free / 8;
 }
 
 static bool virtio_mhp_unit_is_due(struct virtio_mhp *vmhp, unsigned int unit)
@@ -209,9 +244,8 @@ int virtio_mhp_unit_vacate(struct virtio_mhp *vmhp, unsigned int unit)
 	if (!rc || rc == -EAGAIN)
 		return rc;
 
-	/* The signal is seen after a pass that may have moved most pages. */
 	virtio_mhp_unit_count(vmhp, unit, &after);
-	if (rc == -ETIME && after.nr_used < before.nr_used / 8) {
+	if (rc == -ETIME && virtio_mhp_census_is_promising(&after)) {
 		rc = virtio_mhp_unit_remove(vmhp, unit);
 		if (!rc || rc == -EAGAIN)
 			return rc;
