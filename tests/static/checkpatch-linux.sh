@@ -4,12 +4,26 @@
 . "$(dirname "$0")/sources.sh"
 need perl "$MHP_BUILD/static/linux/checkpatch.pl"
 
-# CAMELCASE: _Static_assert is C's own word, and the header is also for user
-# space, which does not have the kernel's macro.
-# From the build folder, because checkpatch leaves a cache where it stands, and
-# with an empty tree, because it looks for one in spite of --no-tree.
-mapfile -t files < <(sources guest-driver spec/include | grep '\.[ch]$' | xargs realpath)
+# checkpatch IGNORED FILE...
+# With an empty tree, because checkpatch looks for one in spite of --no-tree.
+checkpatch() {
+    local ignored=$1
+    shift
+    perl linux/checkpatch.pl --root=linux --no-tree --strict --no-summary \
+        --terse --show-types --ignore "$ignored" -f "$@"
+}
+
+mapfile -t files < <(sources guest-driver spec/include | grep '\.[ch]$' | grep -v /compat.h | xargs realpath)
+compat=$(realpath guest-driver/compat.h)
+status=0
+
+# From the build folder, because checkpatch leaves a cache where it stands.
 cd "$MHP_BUILD/static"
 mkdir -p linux/include
-perl linux/checkpatch.pl --root=linux --no-tree --strict --no-summary --terse --show-types \
-    --ignore CAMELCASE -f "${files[@]}"
+
+# CAMELCASE: _Static_assert is C's own word, and the header is also for user
+# space, which does not have the kernel's macro.
+checkpatch CAMELCASE "${files[@]}" || status=1
+# Comparing versions is what compat.h is for.
+checkpatch LINUX_VERSION_CODE,CONSTANT_COMPARISON "$compat" || status=1
+exit $status
