@@ -2,7 +2,9 @@
 /*
  * mhp-memmap: asks the kernel's own page flags where a block's memmap is. The
  * kernel sets PG_vmemmap_self_hosted, an alias of PG_owner_priv_1, on pages
- * that hold the memmap of their own block; these pages are reserved, too.
+ * that hold the memmap of their own block. Pages in other use can have that
+ * bit, too (6.1 also sets "reserved", 6.12 does not), but not without one of
+ * the flags that tell their use.
  */
 #include "tools.h"
 
@@ -16,14 +18,18 @@
 
 #define PAGE_SHIFT 12
 /* Bits of /proc/kpageflags: include/linux/kernel-page-flags.h */
-#define KPF_RESERVED 32
+#define KPF_LRU 5
+#define KPF_SLAB 7
+#define KPF_BUDDY 10
+#define KPF_ANON 12
 #define KPF_OWNER_PRIVATE 37
 /* Read this many pages more than can be memmap, so that its end is seen */
 #define MEMMAP_BEYOND 64
 #define STRUCT_PAGE_SIZE 64
 
-static const uint64_t memmap_flags = 1ULL << KPF_RESERVED |
-                                     1ULL << KPF_OWNER_PRIVATE;
+static const uint64_t memmap_flag = 1ULL << KPF_OWNER_PRIVATE;
+static const uint64_t memmap_other_use = 1ULL << KPF_LRU | 1ULL << KPF_SLAB |
+                                         1ULL << KPF_BUDDY | 1ULL << KPF_ANON;
 
 /* Number of memmap pages at the start of the block, -1 on error */
 static long memmap_count(int fd, uint64_t addr, uint64_t block_size)
@@ -40,7 +46,7 @@ static long memmap_count(int fd, uint64_t addr, uint64_t block_size)
         return -1;
     }
     while ((size_t)count < nb_read &&
-           (flags[count] & memmap_flags) == memmap_flags) {
+           (flags[count] & (memmap_flag | memmap_other_use)) == memmap_flag) {
         count++;
     }
     free(flags);

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Support of the system tests: see support.h.
+ */
+#include "support.h"
+
+#include <stdlib.h>
+
+#include "accel.h"
+
+#define SYSTEM_EXIT_SKIP 77
+
+static const char *system_kver(void)
+{
+    const char *kver = g_getenv("MHP_KVER");
+
+    return kver ? kver : "6.12";
+}
+
+static const char *system_accel(const char *kver)
+{
+    const char *wanted = g_getenv("MHP_ACCEL");
+    g_autoptr(GError) error = NULL;
+    const char *accel = accel_choose(wanted ? wanted : "tcg", kver, &error);
+
+    g_assert_no_error(error);
+    return accel;
+}
+
+static void system_need(const char *name)
+{
+    g_autofree char *path = vm_build_path(name);
+
+    if (!g_file_test(path, G_FILE_TEST_EXISTS)) {
+        g_printerr("skipped: %s is missing, ./mhp build makes it\n", path);
+        exit(SYSTEM_EXIT_SKIP);
+    }
+}
+
+void system_init(int *argc, char ***argv)
+{
+    static const char *const files[] = {"vmlinuz", "initramfs.cpio",
+                                        "mhp_vmemmap_mem.ko"};
+
+    g_test_init(argc, argv, NULL);
+    system_need("mhp-vmemmap-mem.so");
+    for (size_t i = 0; i < G_N_ELEMENTS(files); i++) {
+        g_autofree char *name = g_build_filename("guest", system_kver(),
+                                                 files[i], NULL);
+
+        system_need(name);
+    }
+}
+
+Guest *system_boot(uint64_t growth, const char *cmdline)
+{
+    GuestConfig config = {
+        .kver = system_kver(),
+        .accel = system_accel(system_kver()),
+        .hotplug_max = growth + MEMORY_BLOCK_SIZE,
+        .cmdline = cmdline,
+    };
+    Guest *guest = guest_new(&config);
+    g_autoptr(GError) error = NULL;
+
+    memdev_add(guest, MEMDEV_OURS, config.hotplug_max);
+    guest_boot(guest, &error);
+    g_assert_no_error(error);
+    return guest;
+}
+
+void system_check_klog(Guest *guest)
+{
+    g_autofree char *log = system_run(guest, "dmesg -c");
+    g_autofree char *trouble = klog_trouble(log);
+
+    if (trouble) {
+        g_printerr("%s\n", log);
+    }
+    g_assert_cmpstr(trouble, ==, NULL);
+}
+
+void system_end(Guest *guest)
+{
+    system_check_klog(guest);
+    guest_free(guest);
+}
+
+char *system_run(Guest *guest, const char *format, ...)
+{
+    g_autofree char *script = NULL;
+    g_autoptr(GError) error = NULL;
+    char *output;
+    va_list ap;
+
+    va_start(ap, format);
+    script = g_strdup_vprintf(format, ap);
+    va_end(ap);
+    output = agent_run(guest_agent(guest), script, GUEST_SCRIPT_MS, NULL,
+                       &error);
+    g_assert_no_error(error);
+    return g_strchomp(output);
+}
+
+int system_status(Guest *guest, const char *format, ...)
+{
+    g_autofree char *script = NULL;
+    g_autofree char *output = NULL;
+    g_autoptr(GError) error = NULL;
+    int status = -1;
+    va_list ap;
+
+    va_start(ap, format);
+    script = g_strdup_vprintf(format, ap);
+    va_end(ap);
+    output = agent_run(guest_agent(guest), script, GUEST_SCRIPT_MS, &status,
+                       &error);
+    g_assert_no_error(error);
+    return status;
+}
+
+void system_load_driver(Guest *guest, const char *parameters)
+{
+    g_autoptr(GError) error = NULL;
+
+    memdev_load_driver(guest, parameters, &error);
+    g_assert_no_error(error);
+}
+
+void system_unload_driver(Guest *guest)
+{
+    g_free(system_run(guest, "rmmod mhp_vmemmap_mem"));
+}
+
+void system_request(Guest *guest, uint64_t size)
+{
+    g_autoptr(GError) error = NULL;
+
+    memdev_request(guest, size, &error);
+    g_assert_no_error(error);
+}
+
+void system_wait_size(Guest *guest, uint64_t size)
+{
+    g_autoptr(GError) error = NULL;
+
+    memdev_wait(guest, size, SYSTEM_STALL_MS, NULL, NULL, &error);
+    g_assert_no_error(error);
+}
+
+void system_resize(Guest *guest, uint64_t size)
+{
+    system_request(guest, size);
+    system_wait_size(guest, size);
+}
+
+typedef struct SystemBound {
+    Guest *guest;
+    uint64_t min;
+    uint64_t max;
+} SystemBound;
+
+static bool system_is_within(void *opaque, GError **error)
+{
+    SystemBound *bound = opaque;
+    uint64_t size;
+
+    return memdev_size(bound->guest, &size, error) && size >= bound->min &&
+           size <= bound->max;
+}
+
+static void system_wait_within(Guest *guest, uint64_t min, uint64_t max)
+{
+    SystemBound bound = {.guest = guest, .min = min, .max = max};
+    g_autoptr(GError) error = NULL;
+
+    wait_until(system_is_within, &bound, SYSTEM_STALL_MS, "the way to the size",
+               &error);
+    g_assert_no_error(error);
+}
+
+void system_wait_above(Guest *guest, uint64_t size)
+{
+    system_wait_within(guest, size, UINT64_MAX);
+}
+
+void system_wait_below(Guest *guest, uint64_t size)
+{
+    system_wait_within(guest, 0, size);
+}
+
+uint64_t system_size(Guest *guest)
+{
+    g_autoptr(GError) error = NULL;
+    uint64_t size = 0;
+
+    memdev_size(guest, &size, &error);
+    g_assert_no_error(error);
+    return size;
+}
+
+uint64_t system_attr(Guest *guest, const char *name)
+{
+    g_autoptr(GError) error = NULL;
+    uint64_t value = 0;
+
+    memdev_attr_uint(guest, name, &value, &error);
+    g_assert_no_error(error);
+    return value;
+}
+
+char *system_attr_text(Guest *guest, const char *name)
+{
+    g_autoptr(GError) error = NULL;
+    char *text = memdev_attr(guest, name, &error);
+
+    g_assert_no_error(error);
+    return text;
+}
+
+uint64_t system_addr(Guest *guest)
+{
+    g_autoptr(GError) error = NULL;
+    uint64_t addr = 0, size;
+
+    memdev_region(guest, &addr, &size, &error);
+    g_assert_no_error(error);
+    return addr;
+}
+
+GArray *system_blocks(Guest *guest)
+{
+    g_autoptr(GError) error = NULL;
+    GArray *blocks = memdev_blocks(guest, &error);
+
+    g_assert_no_error(error);
+    return blocks;
+}

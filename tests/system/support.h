@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the system tests share: a guest of the kernel that meson names, with
+ * our device, and the harness's verbs with success taken for granted. A guest
+ * that fails one of them fails the test; the abort shows QEMU's and the
+ * guest's last words.
+ */
+#ifndef MHP_SYSTEM_SUPPORT_H
+#define MHP_SYSTEM_SUPPORT_H
+
+#include "klog.h"
+#include "memdev.h"
+#include "wait.h"
+
+/* A resize that comes no closer for so long has failed */
+#define SYSTEM_STALL_MS 60000
+
+#define SYSTEM_MEMMAP_ON "memory_hotplug.memmap_on_memory=1"
+
+/*
+ * g_test_init() and the check that all is built. Where it is not, the program
+ * ends with status 77 and says what is missing.
+ */
+void system_init(int *argc, char ***argv);
+
+/* Boot a guest that can grow by @growth; the moat comes on top */
+Guest *system_boot(uint64_t growth, const char *cmdline);
+
+/* End the guest, whose kernel log must be clean */
+void system_end(Guest *guest);
+
+/* The kernel log must be clean; it starts anew */
+void system_check_klog(Guest *guest);
+
+/* Run a script that must end with status 0; its output without the last \n */
+char *system_run(Guest *guest, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+/* Run a script and return its status */
+int system_status(Guest *guest, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+void system_load_driver(Guest *guest, const char *parameters);
+void system_unload_driver(Guest *guest);
+
+void system_request(Guest *guest, uint64_t size);
+void system_wait_size(Guest *guest, uint64_t size);
+/* Both of them */
+void system_resize(Guest *guest, uint64_t size);
+/* Wait until the size is at least, or at most, @size on its way */
+void system_wait_above(Guest *guest, uint64_t size);
+void system_wait_below(Guest *guest, uint64_t size);
+
+/* The device's size, and attributes of the driver */
+uint64_t system_size(Guest *guest);
+uint64_t system_attr(Guest *guest, const char *name);
+char *system_attr_text(Guest *guest, const char *name);
+/* The guest-physical start of the region */
+uint64_t system_addr(Guest *guest);
+GArray *system_blocks(Guest *guest);
+
+#endif /* MHP_SYSTEM_SUPPORT_H */

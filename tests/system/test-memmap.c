@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The parameter memmap=prefer|require|never, with a kernel that can put the
+ * memmap on the block and with one that was booted without. One guest of each
+ * kind serves all tests.
+ */
+#include <string.h>
+
+#include "support.h"
+
+#define GROWTH (1 * GiB)
+#define BLOCKS (GROWTH / MEMORY_BLOCK_SIZE)
+
+typedef struct Guests {
+    Guest *can; /* booted with memmap_on_memory */
+    Guest *cannot;
+} Guests;
+
+static Guests guests;
+
+/* How many requests the device has got, since its driver was loaded */
+static int64_t requests_seen(Guest *guest)
+{
+    g_autoptr(JsonNode) status = NULL;
+    g_autoptr(GError) error = NULL;
+
+    status = qmp_executef(guest_qmp(guest), &error,
+                          "x-query-virtio-queue-status",
+                          "{'path': '" MEMDEV_PATH "/virtio-backend',"
+                          " 'queue': 0}");
+    g_assert_no_error(error);
+    return json_object_get_int_member(json_node_get_object(status),
+                                      "last-avail-idx");
+}
+
+/* Load the driver, grow, and see where the memmaps are; then the way back */
+static void check_memmaps(Guest *guest, const char *parameters,
+                          const char *attr, unsigned nb_self_hosted)
+{
+    g_autofree char *memmap = NULL;
+    g_autoptr(GArray) blocks = NULL;
+
+    system_load_driver(guest, parameters);
+    system_resize(guest, GROWTH);
+    memmap = system_attr_text(guest, "memmap");
+    g_assert_cmpstr(memmap, ==, attr);
+    blocks = system_blocks(guest);
+    g_assert_cmpuint(memdev_count_zone(blocks, "Movable"), ==, BLOCKS);
+    g_assert_cmpuint(memdev_count_self_hosted(blocks), ==, nb_self_hosted);
+    g_assert_cmpuint(system_attr(guest, "memmap_on_block_size"), ==,
+                     nb_self_hosted * MEMMAP_SIZE);
+    system_resize(guest, 0);
+}
+
+static void test_prefer(void)
+{
+    check_memmaps(guests.can, "", "prefer block", BLOCKS);
+    system_unload_driver(guests.can);
+    system_check_klog(guests.can);
+}
+
+static void test_require(void)
+{
+    check_memmaps(guests.can, "memmap=require", "require block", BLOCKS);
+    system_unload_driver(guests.can);
+    system_check_klog(guests.can);
+}
+
+static void test_never(void)
+{
+    check_memmaps(guests.can, "memmap=never", "never ordinary", 0);
+    system_unload_driver(guests.can);
+    system_check_klog(guests.can);
+}
+
+static void test_bad_value(void)
+{
+    g_autofree char *log = NULL;
+
+    system_status(guests.can,
+                  "insmod /lib/modules/mhp_vmemmap_mem.ko memmap=often");
+    log = system_run(guests.can, "dmesg; rmmod mhp_vmemmap_mem || :");
+    g_assert_nonnull(strstr(log, "parameter memmap is 'often'"));
+    g_assert_nonnull(strstr(log, "prefer, require or never"));
+    system_check_klog(guests.can);
+}
+
+static void test_prefer_falls_back(void)
+{
+    g_autofree char *log = NULL;
+
+    check_memmaps(guests.cannot, "memmap=prefer", "prefer ordinary", 0);
+    log = system_run(guests.cannot, "dmesg");
+    g_assert_cmpuint(klog_count(log, "memmaps take boot memory"), ==, 1);
+    system_unload_driver(guests.cannot);
+    system_check_klog(guests.cannot);
+}
+
+static bool knows_request(void *opaque, GError **error)
+{
+    uint64_t size = 0;
+
+    return memdev_attr_uint(opaque, "requested_size", &size, error) &&
+           size == GROWTH;
+}
+
+static void test_require_refuses(void)
+{
+    g_autofree char *memmap = NULL;
+    g_autofree char *log = NULL;
+    g_autoptr(GError) error = NULL;
+    Guest *guest = guests.cannot;
+    int64_t seen;
+
+    system_load_driver(guest, "memmap=require");
+    system_request(guest, GROWTH);
+    wait_until(knows_request, guest, SYSTEM_STALL_MS, "the driver's look",
+               &error);
+    g_assert_no_error(error);
+    memmap = system_attr_text(guest, "memmap");
+    g_assert_cmpstr(memmap, ==, "require refused");
+    /* Only what reset the queue would hide a request: ask before unloading */
+    seen = requests_seen(guest);
+    system_unload_driver(guest);
+    g_assert_cmpint(seen, ==, 0);
+    g_assert_cmpuint(system_size(guest), ==, 0);
+
+    log = system_run(guest, "dmesg");
+    g_assert_cmpuint(klog_count(log, "nothing will be plugged: memmap=require"),
+                     ==, 1);
+    g_assert_cmpuint(klog_count(log, "memory_hotplug.memmap_on_memory=1"), ==,
+                     1);
+    system_request(guest, 0);
+    system_check_klog(guest);
+}
+
+int main(int argc, char **argv)
+{
+    int status;
+
+    system_init(&argc, &argv);
+    g_test_add_func("/virtio-mhp/system/memmap/prefer puts it on the block",
+                    test_prefer);
+    g_test_add_func("/virtio-mhp/system/memmap/require puts it on the block",
+                    test_require);
+    g_test_add_func("/virtio-mhp/system/memmap/never takes an ordinary one",
+                    test_never);
+    g_test_add_func("/virtio-mhp/system/memmap/another word is refused",
+                    test_bad_value);
+    g_test_add_func("/virtio-mhp/system/memmap/prefer falls back and says so "
+                    "once",
+                    test_prefer_falls_back);
+    g_test_add_func("/virtio-mhp/system/memmap/require refuses without a "
+                    "request",
+                    test_require_refuses);
+
+    guests.can = system_boot(GROWTH, SYSTEM_MEMMAP_ON);
+    guests.cannot = system_boot(GROWTH, "memory_hotplug.memmap_on_memory=0");
+    status = g_test_run();
+    system_end(guests.can);
+    system_end(guests.cannot);
+    return status;
+}

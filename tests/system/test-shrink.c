@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Shrinking a guest that uses its memory: data survives, and what cannot move
+ * is reported and keeps nothing else from going.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "support.h"
+
+#define GROWTH (4 * GiB)
+#define FILE_MIB 384
+
+static Guest *guest;
+
+static void tear_down(void)
+{
+    system_resize(guest, 0);
+    system_check_klog(guest);
+}
+
+/* Free boot memory would take the file; keep it in our blocks */
+static void test_data_survives(void)
+{
+    g_autofree char *before = NULL;
+    g_autofree char *after = NULL;
+
+    system_resize(guest, GROWTH);
+    before = system_run(
+        guest,
+        "mkdir -p /tmp/data && mount -t tmpfs -o size=1g none /tmp/data &&"
+        " head -c 1048576 /dev/urandom >/tmp/random &&"
+        " for i in $(seq %d); do cat /tmp/random; done >/tmp/data/file &&"
+        " md5sum </tmp/data/file",
+        FILE_MIB);
+    system_resize(guest, 1 * GiB);
+    system_resize(guest, 0);
+    after = system_run(guest, "md5sum </tmp/data/file; umount /tmp/data");
+    g_assert_cmpstr(before, ==, after);
+    tear_down();
+}
+
+static bool is_stuck(void *opaque, GError **error)
+{
+    uint64_t size = 0;
+
+    return qmp_get_uint(guest_qmp(opaque), MEMDEV_PATH, "stuck-size", &size,
+                        error) &&
+           size == MEMORY_BLOCK_SIZE;
+}
+
+/* The device's list of what is stuck, as one string */
+static char *stuck_blocks(void)
+{
+    g_autoptr(JsonNode) list = NULL;
+    g_autoptr(GError) error = NULL;
+
+    list = qmp_executef(guest_qmp(guest), &error, "qom-get",
+                        "{'path': '" MEMDEV_PATH "',"
+                        " 'property': 'stuck-blocks'}");
+    g_assert_no_error(error);
+    return json_to_string(list, FALSE);
+}
+
+/* Pin a page of our blocks: the pinning process tells when it has one */
+static void pin(void)
+{
+    g_free(system_run(
+        guest,
+        "rm -f /tmp/pin; mkfifo /tmp/pin;"
+        "mhp-pin %" PRIx64 " %" PRIx64 " >/tmp/pin 2>&1 &"
+        "echo $! >/tmp/pid; read -r line </tmp/pin; echo $line; [ \"${line%% *}\" = pinned ]",
+        system_addr(guest), GROWTH + MEMORY_BLOCK_SIZE));
+}
+
+static void unpin(void)
+{
+    g_free(system_run(guest, "kill $(cat /tmp/pid)"));
+}
+
+static void shrink_until_stuck(void)
+{
+    g_autoptr(GError) error = NULL;
+
+    system_request(guest, 0);
+    system_wait_size(guest, MEMORY_BLOCK_SIZE);
+    wait_until(is_stuck, guest, SYSTEM_STALL_MS, "the report", &error);
+    g_assert_no_error(error);
+}
+
+static void test_pinned_block_is_reported(void)
+{
+    g_autofree char *host = NULL;
+    g_autofree char *last_error = NULL;
+    g_autofree char *blocks = NULL;
+
+    system_resize(guest, GROWTH);
+    pin();
+    shrink_until_stuck();
+    host = stuck_blocks();
+    g_assert_nonnull(strstr(host, "pinned"));
+    last_error = system_attr_text(guest, "last_error");
+    g_assert_nonnull(strstr(last_error, "pinned"));
+    blocks = system_attr_text(guest, "blocks");
+    g_assert_cmpuint(klog_count(blocks, "pinned"), ==, 1);
+    unpin();
+    tear_down();
+}
+
+static void test_unpinned_block_goes(void)
+{
+    uint64_t stuck = 1;
+    g_autoptr(GError) error = NULL;
+
+    system_resize(guest, GROWTH);
+    pin();
+    shrink_until_stuck();
+    unpin();
+    /* Nobody asks again: the driver tries by itself */
+    system_wait_size(guest, 0);
+    qmp_get_uint(guest_qmp(guest), MEMDEV_PATH, "stuck-size", &stuck, &error);
+    g_assert_no_error(error);
+    g_assert_cmpuint(stuck, ==, 0);
+    tear_down();
+}
+
+static void test_pinned_guest_can_grow_again(void)
+{
+    system_resize(guest, GROWTH);
+    pin();
+    shrink_until_stuck();
+    system_resize(guest, GROWTH);
+    g_assert_cmpuint(system_attr(guest, "online_size"), ==, GROWTH);
+    unpin();
+    tear_down();
+}
+
+int main(int argc, char **argv)
+{
+    int status;
+
+    system_init(&argc, &argv);
+    g_test_add_func("/virtio-mhp/system/shrink/a file in the memory survives",
+                    test_data_survives);
+    g_test_add_func("/virtio-mhp/system/shrink/a pinned block is reported and "
+                    "the rest goes",
+                    test_pinned_block_is_reported);
+    g_test_add_func("/virtio-mhp/system/shrink/a block that is no longer "
+                    "pinned goes",
+                    test_unpinned_block_goes);
+    g_test_add_func("/virtio-mhp/system/shrink/a guest with a pinned block "
+                    "grows again",
+                    test_pinned_guest_can_grow_again);
+
+    guest = system_boot(GROWTH, SYSTEM_MEMMAP_ON);
+    system_load_driver(guest, "");
+    status = g_test_run();
+    system_end(guest);
+    return status;
+}

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Userspace that onlines and offlines blocks behind the driver's back: the
+ * driver follows, and no block ever gets into another zone than ZONE_MOVABLE.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "support.h"
+
+#define GROWTH (4 * GiB)
+#define ROUNDS 5
+#define BLOCKS (GROWTH / MEMORY_BLOCK_SIZE)
+
+static Guest *guest;
+
+/* Folder of the region's first block in sysfs */
+static char *first_block(void)
+{
+    return g_strdup_printf("/sys/devices/system/memory/memory%" PRIu64,
+                           system_addr(guest) / MEMORY_BLOCK_SIZE);
+}
+
+static void tear_down(void)
+{
+    system_resize(guest, 0);
+    g_assert_cmpuint(system_attr(guest, "online_size"), ==, 0);
+    system_check_klog(guest);
+}
+
+static void test_offline_is_followed(void)
+{
+    g_autofree char *block = first_block();
+    g_autofree char *list = NULL;
+
+    system_resize(guest, GROWTH);
+    g_free(system_run(guest, "echo offline >%s/state", block));
+    g_assert_cmpuint(system_attr(guest, "online_size"), ==,
+                     GROWTH - MEMORY_BLOCK_SIZE);
+    g_assert_cmpuint(system_attr(guest, "plugged_size"), ==, GROWTH);
+    list = system_attr_text(guest, "blocks");
+    g_assert_cmpuint(klog_count(list, "OFFLINE"), ==, 1);
+    tear_down();
+}
+
+static void test_online_is_followed(void)
+{
+    g_autofree char *block = first_block();
+
+    system_resize(guest, GROWTH);
+    g_free(system_run(guest, "echo offline >%s/state", block));
+    g_free(system_run(guest, "echo online_movable >%s/state", block));
+    g_assert_cmpuint(system_attr(guest, "online_size"), ==, GROWTH);
+    tear_down();
+}
+
+static void test_kernel_zone_is_vetoed(void)
+{
+    g_autofree char *block = first_block();
+    g_autoptr(GArray) blocks = NULL;
+
+    system_resize(guest, GROWTH);
+    g_free(system_run(guest, "echo offline >%s/state", block));
+    g_assert_cmpint(system_status(guest, "echo online_kernel >%s/state", block),
+                    !=, 0);
+    blocks = system_blocks(guest);
+    g_assert_cmpuint(memdev_count_zone(blocks, "Movable"), ==, BLOCKS - 1);
+    g_assert_cmpuint(memdev_count_zone(blocks, ""), ==, 1);
+    tear_down();
+}
+
+/*
+ * One writer for each state writes it to every block of the region, again and
+ * again until /tmp/stop appears, and then tells how often the kernel agreed.
+ */
+static const char writers[] =
+    "rm -f /tmp/stop;"
+    "for state in online online_kernel offline; do"
+    " rm -f /tmp/$state; mkfifo /tmp/$state;"
+    " (n=0; while [ ! -e /tmp/stop ]; do"
+    "   for f in /sys/devices/system/memory/memory*/state; do"
+    "    id=${f%%/state};"
+    "    if [ ${id##*memory} -ge %" PRIu64 " ] && echo $state >$f; then"
+    "     n=$((n + 1)); fi; done; done;"
+    "  echo $n >/tmp/$state) 2>/dev/null &"
+    " done";
+
+static void start_writers(void)
+{
+    g_free(system_run(guest, writers, system_addr(guest) / MEMORY_BLOCK_SIZE));
+}
+
+/* Ends the writers, who must have been in the driver's way */
+static void stop_writers(void)
+{
+    g_autofree char *offlined = NULL;
+
+    g_free(system_run(guest, "touch /tmp/stop;"
+                             "cat /tmp/online /tmp/online_kernel"));
+    offlined = system_run(guest, "cat /tmp/offline");
+    g_test_message("%s blocks were offlined", offlined);
+    g_assert_cmpint(atoi(offlined), >, 0);
+}
+
+static void test_racing_writers_while_growing(void)
+{
+    g_autoptr(GArray) blocks = NULL;
+
+    start_writers();
+    for (int i = 0; i < ROUNDS; i++) {
+        system_resize(guest, 0);
+        system_resize(guest, GROWTH);
+    }
+    stop_writers();
+    /* "offline" may have won the race for a block, but none is elsewhere */
+    blocks = system_blocks(guest);
+    g_assert_cmpuint(blocks->len, ==, BLOCKS);
+    g_assert_cmpuint(memdev_count_zone(blocks, "Movable") +
+                         memdev_count_zone(blocks, ""),
+                     ==, BLOCKS);
+    g_assert_cmpuint(memdev_count_self_hosted(blocks), ==,
+                     memdev_count_zone(blocks, "Movable"));
+    tear_down();
+}
+
+static void test_racing_writers_while_shrinking(void)
+{
+    g_autoptr(GArray) blocks = NULL;
+
+    system_resize(guest, GROWTH);
+    start_writers();
+    for (int i = 0; i < ROUNDS; i++) {
+        system_resize(guest, GROWTH);
+        system_resize(guest, 0);
+    }
+    stop_writers();
+    blocks = system_blocks(guest);
+    g_assert_cmpuint(blocks->len, ==, 0);
+    tear_down();
+}
+
+int main(int argc, char **argv)
+{
+    int status;
+
+    system_init(&argc, &argv);
+    g_test_add_func("/virtio-mhp/system/userspace/a block it offlines is "
+                    "followed",
+                    test_offline_is_followed);
+    g_test_add_func("/virtio-mhp/system/userspace/a block it onlines is "
+                    "followed",
+                    test_online_is_followed);
+    g_test_add_func("/virtio-mhp/system/userspace/onlining to a kernel zone is "
+                    "vetoed",
+                    test_kernel_zone_is_vetoed);
+    g_test_add_func("/virtio-mhp/system/userspace/racing writers do not spoil "
+                    "a grow",
+                    test_racing_writers_while_growing);
+    g_test_add_func("/virtio-mhp/system/userspace/racing writers do not spoil "
+                    "a shrink",
+                    test_racing_writers_while_shrinking);
+
+    guest = system_boot(GROWTH, SYSTEM_MEMMAP_ON);
+    system_load_driver(guest, "");
+    status = g_test_run();
+    system_end(guest);
+    return status;
+}
