@@ -230,6 +230,15 @@ static void journey_look_back(Traveller *t)
     }
 }
 
+static void journey_announce(const Journey *journey)
+{
+    g_autofree char *text = g_strdup_printf(
+        "booting a guest with 1 GiB, Linux %s and %s (%s)", journey->kver,
+        journey->type, journey->accel);
+
+    progress_say(text);
+}
+
 void journey_run(Journey *journey)
 {
     Traveller t = {.journey = journey};
@@ -239,8 +248,7 @@ void journey_run(Journey *journey)
     journey->grow_seconds = journey->shrink_seconds = JOURNEY_UNKNOWN;
     journey->boot_per_gib = journey->boot_lost = JOURNEY_UNKNOWN;
     t.guest = journey_new_guest(journey);
-    progress_say("booting a guest with 1 GiB, Linux %s and %s (%s)",
-                 journey->kver, journey->type, journey->accel);
+    journey_announce(journey);
 
     journey->ok = journey_boot(&t, &error) && journey_grow(&t, &error) &&
                   journey_measure(&t, &error) && journey_look(&t, &error) &&
@@ -248,8 +256,9 @@ void journey_run(Journey *journey)
     if (!journey->ok) {
         progress_end(&t.progress);
         journey_look_back(&t);
+        journey->is_dead = !vm_is_running(guest_vm(t.guest));
         journey->failure = journey_explain(&t, error);
-        progress_say("the guest did not make it: %s", journey->failure);
+        progress_say(journey->failure);
     }
     guest_free(t.guest);
 }

@@ -29,6 +29,7 @@ typedef struct Journey {
     unsigned nb_other;
     unsigned nb_self_hosted;
     bool ok;
+    bool is_dead;  /* the guest's kernel panicked */
     char *failure; /* why not, or NULL */
 } Journey;
 

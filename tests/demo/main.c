@@ -16,7 +16,10 @@
 static int demo_run(const DemoOptions *options, GError **error)
 {
     const char *accel = accel_choose(options->accel, options->kver, error);
-    Journey journeys[] = {{.type = MEMDEV_OURS}, {.type = MEMDEV_STOCK}};
+    Journey journeys[] = {
+        {.type = MEMDEV_OURS},
+        {.type = MEMDEV_STOCK},
+    };
     unsigned nb = options->compare ? 2 : 1;
     bool ok;
 

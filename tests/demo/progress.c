@@ -4,7 +4,6 @@
  */
 #include "progress.h"
 
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,17 +67,13 @@ void progress_update(uint64_t size, void *opaque)
 
 void progress_end(Progress *progress)
 {
-    if (progress_is_bar() && progress->shown >= 0) {
+    if (progress_is_bar() && progress->label) {
         fputc('\n', stderr);
     }
+    progress->label = NULL;
 }
 
-void progress_say(const char *format, ...)
+void progress_say(const char *text)
 {
-    va_list ap;
-
-    va_start(ap, format);
-    vfprintf(stderr, format, ap);
-    va_end(ap);
-    fputc('\n', stderr);
+    fprintf(stderr, "%s\n", text);
 }

@@ -92,8 +92,12 @@ static char *report_memmap(const Journey *journey)
 
 static char *report_outcome(const Journey *journey)
 {
-    return g_strdup(journey->ok ? "there and back"
-                                : "did not get there, see below");
+    if (journey->ok) {
+        return g_strdup("there and back");
+    }
+    return g_strdup_printf("%s at %.4g GiB",
+                           journey->is_dead ? "panicked" : "stuck",
+                           (double)journey->left / (double)GiB);
 }
 
 static const struct {

@@ -39,7 +39,8 @@ static void abort_log_print(int fd, const char *name)
     abort_log_write("\n---- ", 6);
     abort_log_write(name, strlen(name));
     abort_log_write(" ----\n", 6);
-    n = pread(fd, tail, sizeof(tail), MAX(st.st_size - ABORT_LOG_TAIL, 0));
+    lseek(fd, MAX(st.st_size - ABORT_LOG_TAIL, 0), SEEK_SET);
+    n = read(fd, tail, sizeof(tail));
     abort_log_write(tail, MAX(n, 0));
 }
 

@@ -10,7 +10,7 @@
 
 #define SYSTEM_EXIT_SKIP 77
 
-static const char *system_kver(void)
+const char *system_kver(void)
 {
     const char *kver = g_getenv("MHP_KVER");
 
@@ -52,18 +52,25 @@ void system_init(int *argc, char ***argv)
     }
 }
 
-Guest *system_boot(uint64_t growth, const char *cmdline)
+Guest *system_new(uint64_t region_size, const char *cmdline)
 {
     GuestConfig config = {
         .kver = system_kver(),
         .accel = system_accel(system_kver()),
-        .hotplug_max = growth + MEMORY_BLOCK_SIZE,
+        .hotplug_max = region_size,
         .cmdline = cmdline,
     };
-    Guest *guest = guest_new(&config);
+
+    return guest_new(&config);
+}
+
+Guest *system_boot(uint64_t growth, const char *cmdline)
+{
+    uint64_t region_size = growth + MEMORY_BLOCK_SIZE;
+    Guest *guest = system_new(region_size, cmdline);
     g_autoptr(GError) error = NULL;
 
-    memdev_add(guest, MEMDEV_OURS, config.hotplug_max);
+    memdev_add(guest, MEMDEV_OURS, region_size);
     guest_boot(guest, &error);
     g_assert_no_error(error);
     return guest;
@@ -105,7 +112,6 @@ char *system_run(Guest *guest, const char *format, ...)
 int system_status(Guest *guest, const char *format, ...)
 {
     g_autofree char *script = NULL;
-    g_autofree char *output = NULL;
     g_autoptr(GError) error = NULL;
     int status = -1;
     va_list ap;
@@ -113,8 +119,8 @@ int system_status(Guest *guest, const char *format, ...)
     va_start(ap, format);
     script = g_strdup_vprintf(format, ap);
     va_end(ap);
-    output = agent_run(guest_agent(guest), script, GUEST_SCRIPT_MS, &status,
-                       &error);
+    g_free(agent_run(guest_agent(guest), script, GUEST_SCRIPT_MS, &status,
+                     &error));
     g_assert_no_error(error);
     return status;
 }
@@ -235,4 +241,18 @@ GArray *system_blocks(Guest *guest)
 
     g_assert_no_error(error);
     return blocks;
+}
+
+int64_t system_requests_seen(Guest *guest)
+{
+    g_autoptr(JsonNode) status = NULL;
+    g_autoptr(GError) error = NULL;
+
+    status = qmp_executef(guest_qmp(guest), &error,
+                          "x-query-virtio-queue-status",
+                          "{'path': '" MEMDEV_PATH "/virtio-backend',"
+                          " 'queue': 0}");
+    g_assert_no_error(error);
+    return json_object_get_int_member(json_node_get_object(status),
+                                      "last-avail-idx");
 }

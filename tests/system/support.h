@@ -23,6 +23,12 @@
  */
 void system_init(int *argc, char ***argv);
 
+/* The guest kernel to test: a folder of $MHP_BUILD/guest */
+const char *system_kver(void);
+
+/* A guest that is not started and has no device yet, but room for one */
+Guest *system_new(uint64_t region_size, const char *cmdline);
+
 /* Boot a guest that can grow by @growth; the moat comes on top */
 Guest *system_boot(uint64_t growth, const char *cmdline);
 
@@ -56,5 +62,8 @@ char *system_attr_text(Guest *guest, const char *name);
 /* The guest-physical start of the region */
 uint64_t system_addr(Guest *guest);
 GArray *system_blocks(Guest *guest);
+
+/* How many requests the device has got since its driver was loaded */
+int64_t system_requests_seen(Guest *guest);
 
 #endif /* MHP_SYSTEM_SUPPORT_H */

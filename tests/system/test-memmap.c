@@ -18,21 +18,6 @@ typedef struct Guests {
 
 static Guests guests;
 
-/* How many requests the device has got, since its driver was loaded */
-static int64_t requests_seen(Guest *guest)
-{
-    g_autoptr(JsonNode) status = NULL;
-    g_autoptr(GError) error = NULL;
-
-    status = qmp_executef(guest_qmp(guest), &error,
-                          "x-query-virtio-queue-status",
-                          "{'path': '" MEMDEV_PATH "/virtio-backend',"
-                          " 'queue': 0}");
-    g_assert_no_error(error);
-    return json_object_get_int_member(json_node_get_object(status),
-                                      "last-avail-idx");
-}
-
 /* Load the driver, grow, and see where the memmaps are; then the way back */
 static void check_memmaps(Guest *guest, const char *parameters,
                           const char *attr, unsigned nb_self_hosted)
@@ -120,7 +105,7 @@ static void test_require_refuses(void)
     memmap = system_attr_text(guest, "memmap");
     g_assert_cmpstr(memmap, ==, "require refused");
     /* Only what reset the queue would hide a request: ask before unloading */
-    seen = requests_seen(guest);
+    seen = system_requests_seen(guest);
     system_unload_driver(guest);
     g_assert_cmpint(seen, ==, 0);
     g_assert_cmpuint(system_size(guest), ==, 0);
