@@ -88,6 +88,7 @@ static void shrink_until_stuck(void)
     g_assert_no_error(error);
 }
 
+/* DRV-STATUS-1 */
 static void test_pinned_block_is_reported(void)
 {
     g_autofree char *host = NULL;
