@@ -12,6 +12,7 @@
 
 /* A guest that comes no closer to its size for so long has stopped */
 #define JOURNEY_STALL_MS 12000
+#define JOURNEY_EXIT_MS 3000
 /* Boot memory is back when no more than this is missing */
 #define JOURNEY_LOST_MAX (1 * MiB)
 /*
@@ -230,6 +231,14 @@ static void journey_look_back(Traveller *t)
     }
 }
 
+/* A panic ends QEMU, though not before the connections to the guest */
+static bool journey_has_panicked(Traveller *t)
+{
+    int status;
+
+    return vm_wait_exit(guest_vm(t->guest), JOURNEY_EXIT_MS, &status, NULL);
+}
+
 static void journey_announce(const Journey *journey)
 {
     g_autofree char *text = g_strdup_printf(
@@ -256,7 +265,7 @@ void journey_run(Journey *journey)
     if (!journey->ok) {
         progress_end(&t.progress);
         journey_look_back(&t);
-        journey->is_dead = !vm_is_running(guest_vm(t.guest));
+        journey->is_dead = journey_has_panicked(&t);
         journey->failure = journey_explain(&t, error);
         progress_say(journey->failure);
     }

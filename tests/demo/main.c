@@ -4,6 +4,7 @@
  * shrinks back with our device and, for comparison, with stock virtio-mem. The
  * exit status speaks of our device alone.
  */
+#include <locale.h>
 #include <stdio.h>
 
 #include "accel.h"
@@ -50,6 +51,8 @@ int main(int argc, char **argv)
     g_autoptr(GError) error = NULL;
     int status = EXIT_WRONG_OPTION;
 
+    setlocale(LC_CTYPE, "");
+    g_set_prgname("./mhp demo");
     if (demo_options_parse(&options, &argc, &argv, &error)) {
         status = demo_run(&options, &error);
     }

@@ -95,9 +95,12 @@ static char *report_outcome(const Journey *journey)
     if (journey->ok) {
         return g_strdup("there and back");
     }
+    if (!journey->release) {
+        return g_strdup("did not boot");
+    }
     return g_strdup_printf("%s at %.4g GiB",
                            journey->is_dead ? "panicked" : "stuck",
-                           (double)journey->left / (double)GiB);
+                           (double)journey->reached / (double)GiB);
 }
 
 static const struct {
