@@ -28,7 +28,7 @@ struct Vm {
     GPtrArray *argv;
     GSubprocessLauncher *launcher;
     GSubprocess *process;
-    int pid;
+    pid_t pid;
     int pidfd;
     GPtrArray *channels;
     GHashTable *logs;     /* id -> file descriptor of a memory file */
@@ -239,6 +239,11 @@ Qmp *vm_qmp(Vm *vm)
 bool vm_is_running(Vm *vm)
 {
     return vm->process && !vm_wait_end(vm, 0);
+}
+
+pid_t vm_pid(Vm *vm)
+{
+    return vm->pid;
 }
 
 int64_t vm_cpu_time(Vm *vm)

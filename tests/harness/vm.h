@@ -70,6 +70,8 @@ bool vm_wait_exit(Vm *vm, unsigned timeout_ms, int *exit_status,
 
 Qmp *vm_qmp(Vm *vm);
 bool vm_is_running(Vm *vm);
+/* Of a QEMU that was started */
+pid_t vm_pid(Vm *vm);
 
 /*
  * CPU time that QEMU has used so far, in microseconds. Unlike the clock it

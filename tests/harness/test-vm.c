@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the harness promises of QEMU processes: they end with their Vm, and
+ * with their starter, however that ends.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "vm.h"
+#include "wait.h"
+
+#define END_MS 10000
+
+static Vm *start(void)
+{
+    Vm *vm = vm_new();
+    g_autoptr(GError) error = NULL;
+
+    vm_add_args(vm, "-machine", "none", "-accel", "tcg", NULL);
+    vm_start(vm, &error);
+    g_assert_no_error(error);
+    return vm;
+}
+
+/* A zombie is gone, too: who reaps it is not our matter */
+static bool is_gone(void *opaque, GError **error)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/stat",
+                                            *(const pid_t *)opaque);
+    g_autofree char *stat = NULL;
+
+    (void)error;
+    return !g_file_get_contents(path, &stat, NULL, NULL) ||
+           strstr(stat, ") Z ");
+}
+
+static void wait_until_gone(pid_t pid)
+{
+    g_autoptr(GError) error = NULL;
+
+    wait_until(is_gone, &pid, END_MS, "QEMU's end", &error);
+    g_assert_no_error(error);
+}
+
+static void test_free_ends_qemu(void)
+{
+    Vm *vm = start();
+    pid_t pid = vm_pid(vm);
+
+    g_assert_true(vm_is_running(vm));
+    vm_free(vm);
+    wait_until_gone(pid);
+}
+
+/* What this program does when it is called with "starter" */
+static int be_starter(void)
+{
+    g_print("%d\n", vm_pid(start()));
+    return pause();
+}
+
+static void test_killed_starter_ends_qemu(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GSubprocess) starter = NULL;
+    char text[32] = "";
+    pid_t pid;
+
+    starter = g_subprocess_new(G_SUBPROCESS_FLAGS_STDOUT_PIPE, &error,
+                               "/proc/self/exe", "starter", NULL);
+    g_assert_no_error(error);
+    g_input_stream_read(g_subprocess_get_stdout_pipe(starter), text,
+                        sizeof(text) - 1, NULL, &error);
+    g_assert_no_error(error);
+    pid = atoi(text);
+    g_assert_cmpint(pid, >, 0);
+
+    g_subprocess_force_exit(starter);
+    g_subprocess_wait(starter, NULL, NULL);
+    wait_until_gone(pid);
+}
+
+static void test_refusal_is_collected(void)
+{
+    g_autoptr(Vm) vm = vm_new();
+    g_autoptr(GError) error = NULL;
+    g_autofree char *said = NULL;
+    int status = 0;
+
+    vm_add_args(vm, "-device", "nonsense", NULL);
+    vm_run(vm, END_MS, &status, &error);
+    g_assert_no_error(error);
+    g_assert_cmpint(status, ==, 1);
+    said = vm_stderr(vm);
+    g_assert_nonnull(strstr(said, "'nonsense' is not a valid device"));
+}
+
+static void test_failed_start_says_why(void)
+{
+    g_autoptr(Vm) vm = vm_new();
+    g_autoptr(GError) error = NULL;
+
+    vm_add_args(vm, "-device", "nonsense", NULL);
+    g_assert_false(vm_start(vm, &error));
+    g_assert_nonnull(strstr(error->message, "is not a valid device"));
+}
+
+static void test_event_is_kept(void)
+{
+    g_autoptr(Vm) vm = start();
+    g_autoptr(GError) error = NULL;
+    g_autoptr(JsonNode) event = NULL;
+
+    json_node_unref(qmp_executef(vm_qmp(vm), &error, "stop", NULL));
+    json_node_unref(qmp_executef(vm_qmp(vm), &error, "query-status", NULL));
+    event = qmp_wait_event(vm_qmp(vm), "STOP", END_MS, &error);
+    g_assert_no_error(error);
+    g_assert_nonnull(event);
+}
+
+static void test_error_has_qemus_words(void)
+{
+    g_autoptr(Vm) vm = start();
+    g_autoptr(GError) error = NULL;
+
+    g_assert_null(qmp_executef(vm_qmp(vm), &error, "no-such-command", NULL));
+    g_assert_error(error, QMP_ERROR, QMP_ERROR_REFUSED);
+    g_assert_cmpstr(error->message, ==,
+                    "The command no-such-command has not been found");
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 2 && g_str_equal(argv[1], "starter")) {
+        return be_starter();
+    }
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/virtio-mhp/harness/vm/QEMU ends with its Vm",
+                    test_free_ends_qemu);
+    g_test_add_func("/virtio-mhp/harness/vm/QEMU ends with a starter that is "
+                    "killed",
+                    test_killed_starter_ends_qemu);
+    g_test_add_func(
+        "/virtio-mhp/harness/vm/a refused command line is collected",
+        test_refusal_is_collected);
+    g_test_add_func("/virtio-mhp/harness/vm/a failed start says why",
+                    test_failed_start_says_why);
+    g_test_add_func("/virtio-mhp/harness/vm/an event is kept until it is asked "
+                    "for",
+                    test_event_is_kept);
+    g_test_add_func("/virtio-mhp/harness/vm/a refused command has QEMU's words",
+                    test_error_has_qemus_words);
+    return g_test_run();
+}
