@@ -102,15 +102,3 @@ char *agent_run(Agent *agent, const char *script, unsigned timeout_ms,
     }
     return agent_finish(agent, timeout_ms, status, error);
 }
-
-char *agent_runf(Agent *agent, unsigned timeout_ms, int *status, GError **error,
-                 const char *format, ...)
-{
-    g_autofree char *script = NULL;
-    va_list ap;
-
-    va_start(ap, format);
-    script = g_strdup_vprintf(format, ap);
-    va_end(ap);
-    return agent_run(agent, script, timeout_ms, status, error);
-}

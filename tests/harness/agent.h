@@ -31,8 +31,6 @@ const char *agent_wait_ready(Agent *agent, unsigned timeout_ms, GError **error);
  */
 char *agent_run(Agent *agent, const char *script, unsigned timeout_ms,
                 int *status, GError **error);
-char *agent_runf(Agent *agent, unsigned timeout_ms, int *status, GError **error,
-                 const char *format, ...) G_GNUC_PRINTF(5, 6);
 
 /* Send a script and return at once; agent_finish() then waits for its end */
 bool agent_start(Agent *agent, const char *script, GError **error);

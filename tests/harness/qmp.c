@@ -23,17 +23,12 @@ static void qmp_free_event(gpointer event)
     json_node_unref(event);
 }
 
-void qmp_drop_events(Qmp *qmp)
-{
-    g_queue_clear_full(&qmp->events, qmp_free_event);
-}
-
 void qmp_free(Qmp *qmp)
 {
     if (!qmp) {
         return;
     }
-    qmp_drop_events(qmp);
+    g_queue_clear_full(&qmp->events, qmp_free_event);
     channel_free(qmp->channel);
     g_free(qmp);
 }

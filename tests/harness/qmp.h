@@ -50,9 +50,6 @@ JsonNode *qmp_executef(Qmp *qmp, GError **error, const char *command,
 JsonNode *qmp_wait_event(Qmp *qmp, const char *name, unsigned timeout_ms,
                          GError **error);
 
-/* Forget all events that came so far */
-void qmp_drop_events(Qmp *qmp);
-
 bool qmp_get_uint(Qmp *qmp, const char *path, const char *property,
                   uint64_t *value, GError **error);
 bool qmp_set_uint(Qmp *qmp, const char *path, const char *property,

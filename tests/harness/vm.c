@@ -156,11 +156,6 @@ void vm_add_log(Vm *vm, const char *id)
                set);
 }
 
-void vm_set_env(Vm *vm, const char *name, const char *value)
-{
-    g_subprocess_launcher_setenv(vm->launcher, name, value, TRUE);
-}
-
 static bool vm_spawn(Vm *vm, GError **error)
 {
     const char *id;

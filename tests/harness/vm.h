@@ -47,12 +47,6 @@ Channel *vm_add_channel(Vm *vm, const char *id);
 void vm_add_log(Vm *vm, const char *id);
 
 /*
- * Set a variable in QEMU's environment, such as LD_PRELOAD for sanitizers;
- * everything else is inherited
- */
-void vm_set_env(Vm *vm, const char *name, const char *value);
-
-/*
  * Start QEMU and speak to it by QMP. The error tells what QEMU said on stderr
  * if it ended at once.
  */

@@ -10,7 +10,7 @@
 
 #define SYSTEM_EXIT_SKIP 77
 
-const char *system_kver(void)
+static const char *system_kver(void)
 {
     const char *kver = g_getenv("MHP_KVER");
 
@@ -156,8 +156,10 @@ void system_wait_size(Guest *guest, uint64_t size)
 
 void system_resize(Guest *guest, uint64_t size)
 {
-    system_request(guest, size);
-    system_wait_size(guest, size);
+    g_autoptr(GError) error = NULL;
+
+    memdev_resize(guest, size, SYSTEM_STALL_MS, &error);
+    g_assert_no_error(error);
 }
 
 typedef struct SystemBound {

@@ -23,9 +23,6 @@
  */
 void system_init(int *argc, char ***argv);
 
-/* The guest kernel to test: a folder of $MHP_BUILD/guest */
-const char *system_kver(void);
-
 /* A guest that is not started and has no device yet, but room for one */
 Guest *system_new(uint64_t region_size, const char *cmdline);
 
