@@ -6,20 +6,17 @@
 #include "vm.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "abort-log.h"
+#include "logs.h"
 
 #define VM_QUIT_MS 5000
 #define VM_SIGTERM_MS 5000
@@ -31,7 +28,7 @@ struct Vm {
     pid_t pid;
     int pidfd;
     GPtrArray *channels;
-    GHashTable *logs;     /* id -> file descriptor of a memory file */
+    Logs *logs;
     Channel *qmp_channel; /* until vm_start() has made qmp of it */
     Qmp *qmp;
 };
@@ -56,20 +53,6 @@ char *vm_build_path(const char *name)
     return g_canonicalize_filename(path, NULL);
 }
 
-/* A new memory file that collects output; its number is the same in QEMU */
-static int vm_new_log(Vm *vm, const char *id)
-{
-    int fd = memfd_create(id, MFD_CLOEXEC);
-
-    if (fd < 0) {
-        g_error("cannot make a memory file: %s", g_strerror(errno));
-    }
-    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_APPEND);
-    g_hash_table_insert(vm->logs, g_strdup(id), GINT_TO_POINTER(fd));
-    abort_log_add(fd, id);
-    return fd;
-}
-
 /* Append a chardev @id that is a socket to us; our end */
 static Channel *vm_new_channel(Vm *vm, const char *id)
 {
@@ -92,11 +75,11 @@ Vm *vm_new(void)
     vm->launcher = g_subprocess_launcher_new(G_SUBPROCESS_FLAGS_STDOUT_SILENCE);
     vm->pidfd = -1;
     vm->channels = g_ptr_array_new_with_free_func((GDestroyNotify)channel_free);
-    vm->logs = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    vm->logs = logs_new();
     g_subprocess_launcher_set_child_setup(vm->launcher, vm_child_setup,
                                           GINT_TO_POINTER(getpid()), NULL);
     g_subprocess_launcher_take_stderr_fd(vm->launcher,
-                                         dup(vm_new_log(vm, VM_STDERR)));
+                                         logs_add(vm->logs, VM_STDERR));
 
     vm_add_args(vm, qemu ? qemu : "qemu-system-x86_64", "-nodefaults",
                 "-no-user-config", "-display", "none", NULL);
@@ -144,16 +127,13 @@ Channel *vm_add_channel(Vm *vm, const char *id)
 
 void vm_add_log(Vm *vm, const char *id)
 {
-    g_autofree char *path = g_strdup_printf("/proc/self/fd/%d",
-                                            vm_new_log(vm, id));
-    int set = (int)g_hash_table_size(vm->logs);
-    int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+    int fd = logs_add(vm->logs, id);
 
-    /* QEMU looks in the set for a descriptor of just this access mode */
+    /* Sets have numbers of their own; the descriptor's does well */
     g_subprocess_launcher_take_fd(vm->launcher, fd, fd);
-    vm_add_opt(vm, "add-fd", "fd=%d,set=%d", fd, set);
+    vm_add_opt(vm, "add-fd", "fd=%d,set=%d", fd, fd);
     vm_add_opt(vm, "chardev", "file,id=%s,path=/dev/fdset/%d,append=on", id,
-               set);
+               fd);
 }
 
 static bool vm_spawn(Vm *vm, GError **error)
@@ -254,18 +234,7 @@ int64_t vm_cpu_time(Vm *vm)
 
 char *vm_log(Vm *vm, const char *id)
 {
-    int fd = GPOINTER_TO_INT(g_hash_table_lookup(vm->logs, id));
-    struct stat st;
-    char *text;
-    ssize_t n;
-
-    if (fstat(fd, &st) < 0) {
-        return g_strdup("");
-    }
-    text = g_malloc(st.st_size + 1);
-    n = pread(fd, text, st.st_size, 0);
-    text[MAX(n, 0)] = '\0';
-    return text;
+    return logs_read(vm->logs, id);
 }
 
 char *vm_stderr(Vm *vm)
@@ -293,9 +262,6 @@ static void vm_end(Vm *vm)
 
 void vm_free(Vm *vm)
 {
-    GHashTableIter iter;
-    gpointer fd;
-
     if (!vm) {
         return;
     }
@@ -309,12 +275,7 @@ void vm_free(Vm *vm)
     qmp_free(vm->qmp);
     channel_free(vm->qmp_channel);
     g_ptr_array_unref(vm->channels);
-    g_hash_table_iter_init(&iter, vm->logs);
-    while (g_hash_table_iter_next(&iter, NULL, &fd)) {
-        abort_log_remove(GPOINTER_TO_INT(fd));
-        close(GPOINTER_TO_INT(fd));
-    }
-    g_hash_table_unref(vm->logs);
+    logs_free(vm->logs);
     g_ptr_array_unref(vm->argv);
     g_clear_object(&vm->launcher);
     g_free(vm);

@@ -11,7 +11,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/netlink.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,19 +18,15 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
-#include <dirent.h>
-#include <poll.h>
 #include <unistd.h>
 
+#include "port.h"
 #include "tools.h"
 
-#define INIT_PORT_NAME "mhp.agent"
-#define INIT_PORT_WAIT_MS 30000
 #define INIT_SCRIPT_MAX (1 << 20)
 
 /* In the order of their dependencies; what is built in has no file */
@@ -46,7 +41,7 @@ static const char *const init_modules[] = {
     "pvpanic-pci",
 };
 
-static _Noreturn void init_die(const char *format, ...)
+_Noreturn void init_die(const char *format, ...)
 {
     va_list ap;
 
@@ -84,105 +79,6 @@ static void init_load_module(const char *name)
         init_die("cannot load %s: %s", path, strerror(errno));
     }
     close(fd);
-}
-
-static int init_open_uevents(void)
-{
-    struct sockaddr_nl address = {.nl_family = AF_NETLINK, .nl_groups = 1};
-    int fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC,
-                    NETLINK_KOBJECT_UEVENT);
-
-    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
-        init_die("cannot listen to uevents: %s", strerror(errno));
-    }
-    return fd;
-}
-
-static int init_port_has_name(const char *port, const char *wanted)
-{
-    char path[300], name[64] = "";
-    int fd;
-
-    snprintf(path, sizeof(path), "/sys/class/virtio-ports/%s/name", port);
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        return 0;
-    }
-    if (read(fd, name, sizeof(name) - 1) < 0) {
-        name[0] = '\0';
-    }
-    close(fd);
-    name[strcspn(name, "\n")] = '\0';
-    return !strcmp(name, wanted);
-}
-
-/* The agent's port, or -1 while it is not there */
-static int init_find_port(void)
-{
-    DIR *dir = opendir("/sys/class/virtio-ports");
-    struct dirent *entry;
-    char path[300];
-    int fd = -1;
-
-    if (!dir) {
-        return -1;
-    }
-    while (fd < 0 && (entry = readdir(dir))) {
-        if (init_port_has_name(entry->d_name, INIT_PORT_NAME)) {
-            snprintf(path, sizeof(path), "/dev/%s", entry->d_name);
-            fd = open(path, O_RDWR | O_CLOEXEC);
-        }
-    }
-    closedir(dir);
-    return fd;
-}
-
-/* The name of a port comes after the port, in an uevent of its own */
-static int init_wait_port(int uevents)
-{
-    struct pollfd pfd = {.fd = uevents, .events = POLLIN};
-    char event[4096];
-    int port;
-
-    while ((port = init_find_port()) < 0) {
-        if (poll(&pfd, 1, INIT_PORT_WAIT_MS) <= 0) {
-            init_die("there is no virtio-serial port " INIT_PORT_NAME);
-        }
-        if (read(uevents, event, sizeof(event)) < 0 && errno != ENOBUFS) {
-            init_die("cannot read uevents: %s", strerror(errno));
-        }
-    }
-    return port;
-}
-
-static void init_write(int port, const char *data, size_t size)
-{
-    while (size) {
-        ssize_t n = write(port, data, size);
-
-        if (n < 0 && errno != EINTR) {
-            init_die("cannot write to the host: %s", strerror(errno));
-        }
-        if (n > 0) {
-            data += n;
-            size -= n;
-        }
-    }
-}
-
-static void init_read(int port, char *data, size_t size)
-{
-    while (size) {
-        ssize_t n = read(port, data, size);
-
-        if (n < 0 && errno != EINTR) {
-            init_die("cannot read from the host: %s", strerror(errno));
-        }
-        if (n > 0) {
-            data += n;
-            size -= n;
-        }
-    }
 }
 
 static _Noreturn void init_exec(const char *script, int output)
@@ -228,9 +124,9 @@ static void init_send_result(int port, int status, int output)
         init_die("cannot map the output of a script: %s", strerror(errno));
     }
     snprintf(head, sizeof(head), "done %d %lld\n", status, (long long)size);
-    init_write(port, head, strlen(head));
+    port_write(port, head, strlen(head));
     if (text) {
-        init_write(port, text, size);
+        port_write(port, text, size);
         munmap(text, size);
     }
 }
@@ -243,7 +139,7 @@ static char *init_receive(int port)
     unsigned long size;
 
     do {
-        init_read(port, line + used, 1);
+        port_read(port, line + used, 1);
     } while (line[used] != '\n' && ++used < sizeof(line) - 1);
     if (sscanf(line, "run %lu", &size) != 1 || size > INIT_SCRIPT_MAX) {
         init_die("want 'run LENGTH' from the host, got '%s'", line);
@@ -252,7 +148,7 @@ static char *init_receive(int port)
     if (!script) {
         init_die("no memory for a script of %lu bytes", size);
     }
-    init_read(port, script, size);
+    port_read(port, script, size);
     return script;
 }
 
@@ -278,7 +174,7 @@ static void init_say_ready(int port)
 
     uname(&name);
     snprintf(line, sizeof(line), "ready %s\n", name.release);
-    init_write(port, line, strlen(line));
+    port_write(port, line, strlen(line));
 }
 
 int main(int argc, char **argv)
@@ -296,12 +192,11 @@ int main(int argc, char **argv)
     setenv("PATH", "/bin", 1);
     setenv("HOME", "/tmp", 1);
 
-    uevents = init_open_uevents();
+    uevents = port_listen();
     for (size_t i = 0; i < sizeof(init_modules) / sizeof(*init_modules); i++) {
         init_load_module(init_modules[i]);
     }
-    port = init_wait_port(uevents);
-    close(uevents);
+    port = port_wait(uevents);
     init_say_ready(port);
     for (;;) {
         init_serve(port);
