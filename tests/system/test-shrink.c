@@ -9,7 +9,8 @@
 #include "support.h"
 
 #define GROWTH (4 * GiB)
-#define FILE_MIB 384
+#define FILE_MIB 192
+#define NO_ROOM_MIB 1300
 
 static Guest *guest;
 
@@ -136,6 +137,38 @@ static void test_pinned_guest_can_grow_again(void)
     tear_down();
 }
 
+static bool is_without_room(void *opaque, GError **error)
+{
+    g_autofree char *last_error = memdev_attr(opaque, "last_error", error);
+
+    return last_error && strstr(last_error, "no-room");
+}
+
+/* More data than boot memory can take; the rest has nowhere to go */
+static void test_no_room_is_reported(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *host = NULL;
+
+    system_resize(guest, 1 * GiB);
+    g_free(system_run(guest,
+                      "mkdir -p /tmp/data &&"
+                      " mount -t tmpfs -o size=2g none /tmp/data &&"
+                      " fallocate -l %d /tmp/data/file",
+                      NO_ROOM_MIB << 20));
+    system_request(guest, 0);
+    wait_until(is_without_room, guest, SYSTEM_STALL_MS, "the report", &error);
+    g_assert_no_error(error);
+    host = stuck_blocks();
+    g_assert_nonnull(strstr(host, "no-room"));
+    g_assert_cmpuint(system_size(guest), >, 0);
+
+    /* Room is made, and nobody asks again */
+    g_free(system_run(guest, "umount /tmp/data"));
+    system_wait_size(guest, 0);
+    tear_down();
+}
+
 int main(int argc, char **argv)
 {
     int status;
@@ -152,6 +185,9 @@ int main(int argc, char **argv)
     g_test_add_func("/virtio-mhp/system/shrink/a guest with a pinned block "
                     "grows again",
                     test_pinned_guest_can_grow_again);
+    g_test_add_func("/virtio-mhp/system/shrink/blocks stay where there is no "
+                    "room for their data",
+                    test_no_room_is_reported);
 
     guest = system_boot(GROWTH, SYSTEM_MEMMAP_ON);
     system_load_driver(guest, "");
