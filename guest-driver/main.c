@@ -14,7 +14,6 @@
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/slab.h>
-#include <linux/suspend.h>
 #include <linux/virtio.h>
 #include <linux/virtio_config.h>
 
@@ -145,21 +144,6 @@ static void virtio_mhp_print_geometry(const struct virtio_mhp *vmhp)
 		 vmhp->memmap_on_block ? "on the block" : "ordinary");
 }
 
-/* The image would be restored into a guest that has nothing plugged. */
-static int virtio_mhp_pm_notify(struct notifier_block *nb, unsigned long action,
-				void *data)
-{
-	struct virtio_mhp *vmhp = container_of(nb, struct virtio_mhp, pm_nb);
-
-	if (action != PM_HIBERNATION_PREPARE && action != PM_RESTORE_PREPARE)
-		return NOTIFY_DONE;
-	if (!READ_ONCE(vmhp->plugged_size))
-		return NOTIFY_OK;
-	dev_err(&vmhp->vdev->dev,
-		"hibernation is refused while memory is plugged\n");
-	return notifier_from_errno(-EBUSY);
-}
-
 static int virtio_mhp_set_up(struct virtio_mhp *vmhp)
 {
 	int rc;
@@ -173,9 +157,7 @@ static int virtio_mhp_set_up(struct virtio_mhp *vmhp)
 	rc = virtio_mhp_zone_init(vmhp);
 	if (rc)
 		goto out_deinit_hotplug;
-	vmhp->pm_nb.notifier_call = virtio_mhp_pm_notify;
-	vmhp->pm_nb.priority = INT_MAX;
-	rc = register_pm_notifier(&vmhp->pm_nb);
+	rc = virtio_mhp_pm_init(vmhp);
 	if (rc)
 		goto out_deinit_zone;
 	virtio_mhp_memmap_init(vmhp);
@@ -194,7 +176,7 @@ out_free_tables:
 
 static void virtio_mhp_take_down(struct virtio_mhp *vmhp)
 {
-	unregister_pm_notifier(&vmhp->pm_nb);
+	virtio_mhp_pm_deinit(vmhp);
 	virtio_mhp_zone_deinit(vmhp);
 	virtio_mhp_hotplug_deinit(vmhp);
 	virtio_mhp_free_tables(vmhp);
@@ -254,41 +236,8 @@ static void virtio_mhp_config_changed(struct virtio_device *vdev)
 {
 	struct virtio_mhp *vmhp = vdev->priv;
 
-	virtio_mhp_worker_wake(vmhp, VIRTIO_MHP_CHANGED);
+	virtio_mhp_wake(vmhp, VIRTIO_MHP_CHANGED);
 	virtio_mhp_interrupt(vmhp);
-}
-
-/*
- * The worker is frozen, so nothing is under way. Suspending to idle keeps the
- * machine as it is, everything else may reset it and lose what is plugged.
- */
-static int __maybe_unused virtio_mhp_freeze(struct virtio_device *vdev)
-{
-	struct virtio_mhp *vmhp = vdev->priv;
-
-	if (vmhp->plugged_size &&
-	    pm_suspend_target_state != PM_SUSPEND_TO_IDLE) {
-		dev_err(&vdev->dev,
-			"suspending is refused while memory is plugged\n");
-		return -EPERM;
-	}
-	virtio_reset_device(vdev);
-	vdev->config->del_vqs(vdev);
-	return 0;
-}
-
-static int __maybe_unused virtio_mhp_restore(struct virtio_device *vdev)
-{
-	struct virtio_mhp *vmhp = vdev->priv;
-	int rc = virtio_mhp_vq_init(vmhp);
-
-	if (rc)
-		return rc;
-	virtio_device_ready(vdev);
-	/* DEV-MEMMAP-2: the reset made the device forget. */
-	vmhp->memmap_told = false;
-	virtio_mhp_worker_wake(vmhp, VIRTIO_MHP_CHANGED);
-	return 0;
 }
 
 static const unsigned int virtio_mhp_features[] = {

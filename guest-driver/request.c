@@ -97,6 +97,30 @@ static int virtio_mhp_exchange(struct virtio_mhp *vmhp)
 	return virtio_mhp_wait_response(vmhp);
 }
 
+static void virtio_mhp_set_broken(struct virtio_mhp *vmhp)
+{
+	if (!vmhp->broken && !test_bit(VIRTIO_MHP_REMOVING, &vmhp->flags))
+		dev_err(&vmhp->vdev->dev,
+			"the device is broken, no more requests are sent\n");
+	WRITE_ONCE(vmhp->broken, true);
+}
+
+/**
+ * virtio_mhp_check_device() - can requests be sent
+ * @vmhp: the device
+ *
+ * To be asked before memory is vacated for a device that is gone.
+ *
+ * Context: worker.
+ * Return: 0 or -EIO.
+ */
+int virtio_mhp_check_device(struct virtio_mhp *vmhp)
+{
+	if (!vmhp->broken && !virtio_mhp_can_answer(vmhp))
+		virtio_mhp_set_broken(vmhp);
+	return vmhp->broken ? -EIO : 0;
+}
+
 /* After -EIO the buffers belong to the device: nothing more can be sent. */
 static int virtio_mhp_send(struct virtio_mhp *vmhp,
 			   const struct virtio_mhp_req *req)
@@ -111,14 +135,30 @@ static int virtio_mhp_send(struct virtio_mhp *vmhp,
 	type = le16_to_cpu(vmhp->resp.type);
 	if (!rc && type >= ARRAY_SIZE(virtio_mhp_resp_errno))
 		rc = -EIO;
-	if (rc == -EIO) {
-		WRITE_ONCE(vmhp->broken, true);
-		if (!test_bit(VIRTIO_MHP_REMOVING, &vmhp->flags))
-			dev_err(&vmhp->vdev->dev,
-				"the device is broken: it gave no valid response to request %#x\n",
-				le16_to_cpu(req->type));
-	}
-	return rc ?: virtio_mhp_resp_errno[type];
+	if (rc == -EIO)
+		virtio_mhp_set_broken(vmhp);
+	if (rc)
+		return rc;
+	if (type == VIRTIO_MHP_RESP_ERROR)
+		dev_err_ratelimited(&vmhp->vdev->dev,
+				    "the device calls request %#x wrong\n",
+				    le16_to_cpu(req->type));
+	return virtio_mhp_resp_errno[type];
+}
+
+static bool virtio_mhp_is_changed(const struct virtio_mhp *vmhp)
+{
+	return test_bit(VIRTIO_MHP_CHANGED, &vmhp->flags);
+}
+
+static void virtio_mhp_note_error(struct virtio_mhp *vmhp, unsigned int unit,
+				  const char *what, int error)
+{
+	spin_lock(&vmhp->lock);
+	vmhp->last_error_addr = virtio_mhp_unit_addr(&vmhp->blocks, unit);
+	vmhp->last_error_what = what;
+	vmhp->last_error = error;
+	spin_unlock(&vmhp->lock);
 }
 
 static int virtio_mhp_send_range(struct virtio_mhp *vmhp, u16 type,
@@ -132,11 +172,14 @@ static int virtio_mhp_send_range(struct virtio_mhp *vmhp, u16 type,
 		.u.plug.nb_blocks =
 			cpu_to_le16(blocks->unit_size / vmhp->block_size),
 	};
+	const char *what = type == VIRTIO_MHP_REQ_PLUG ? "plug" : "unplug";
 	int rc = virtio_mhp_send(vmhp, &req);
 
-	dev_dbg(&vmhp->vdev->dev, "%s %#llx-%#llx: %d\n",
-		type == VIRTIO_MHP_REQ_PLUG ? "plug" : "unplug", addr,
+	dev_dbg(&vmhp->vdev->dev, "%s %#llx-%#llx: %d\n", what, addr,
 		addr + blocks->unit_size - 1, rc);
+	/* That a newer request came in between is no error. */
+	if (rc && !(rc == -EAGAIN && virtio_mhp_is_changed(vmhp)))
+		virtio_mhp_note_error(vmhp, unit, what, rc);
 	return rc;
 }
 
@@ -284,12 +327,10 @@ void virtio_mhp_report(struct virtio_mhp *vmhp, unsigned int unit, u16 reason,
 	spin_lock(&vmhp->lock);
 	is_new = vmhp->units[unit].reason != reason;
 	vmhp->units[unit].reason = reason;
-	if (error) {
-		vmhp->last_error_addr = virtio_mhp_unit_addr(blocks, unit);
-		vmhp->last_error = error;
-		vmhp->last_reason = reason;
-	}
 	spin_unlock(&vmhp->lock);
+	if (error)
+		virtio_mhp_note_error(vmhp, unit,
+				      virtio_mhp_reason_name(reason), error);
 
 	if (is_new && virtio_has_feature(vmhp->vdev, VIRTIO_MHP_F_STATUS))
 		virtio_mhp_send(vmhp, &req);

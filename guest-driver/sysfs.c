@@ -89,22 +89,21 @@ static ssize_t last_error_show(struct device *dev,
 			       struct device_attribute *attr, char *buf)
 {
 	struct virtio_mhp *vmhp = virtio_mhp_of(dev);
+	const char *what;
 	u64 addr;
 	int error;
-	u16 reason;
 
 	spin_lock(&vmhp->lock);
 	addr = vmhp->last_error_addr;
+	what = vmhp->last_error_what;
 	error = vmhp->last_error;
-	reason = vmhp->last_reason;
 	spin_unlock(&vmhp->lock);
 
 	if (READ_ONCE(vmhp->broken))
 		return sysfs_emit(buf, "device broken\n");
 	if (!error)
 		return sysfs_emit(buf, "none\n");
-	return sysfs_emit(buf, "%#llx %s %d\n", addr,
-			  virtio_mhp_reason_name(reason), error);
+	return sysfs_emit(buf, "%#llx %s %d\n", addr, what, error);
 }
 static DEVICE_ATTR_RO(last_error);
 

@@ -11,7 +11,8 @@
 #ifndef _VIRTIO_MHP_H
 #define _VIRTIO_MHP_H
 
-#include <linux/completion.h>
+#include <linux/jiffies.h>
+#include <linux/minmax.h>
 #include <linux/notifier.h>
 #include <linux/sched.h>
 #include <linux/spinlock.h>
@@ -25,6 +26,9 @@
 
 struct device;
 struct resource;
+
+/* Seconds after which anything that failed is tried again, at the latest */
+#define VIRTIO_MHP_BACKOFF_MAX 60
 
 /**
  * enum virtio_mhp_memmap - where the administrator wants memmaps
@@ -116,8 +120,8 @@ struct virtio_mhp_unit {
  * @units: one for each unit
  * @candidates: room to sort units, one for each (worker only)
  * @last_error_addr: address of the unit of the latest failure
+ * @last_error_what: the word for it: a reason, or the request that failed
  * @last_error: errno of the latest failure, 0 if there was none
- * @last_reason: VIRTIO_MHP_REASON_* of it
  */
 struct virtio_mhp {
 	struct virtio_device *vdev;
@@ -164,9 +168,55 @@ struct virtio_mhp {
 	struct virtio_mhp_unit *units;
 	struct virtio_mhp_candidate *candidates;
 	u64 last_error_addr;
+	const char *last_error_what;
 	int last_error;
-	u16 last_reason;
 };
+
+/**
+ * virtio_mhp_wake() - have the worker look again
+ * @vmhp: the device
+ * @why: what to tell it
+ *
+ * Context: any.
+ */
+static inline void virtio_mhp_wake(struct virtio_mhp *vmhp,
+				   enum virtio_mhp_flag why)
+{
+	set_bit(why, &vmhp->flags);
+	wake_up(&vmhp->wait);
+}
+
+/**
+ * virtio_mhp_unit_is_due() - may a unit be tried
+ * @vmhp: the device
+ * @unit: the unit
+ *
+ * Context: worker.
+ * Return: false if its latest failure is too recent.
+ */
+static inline bool virtio_mhp_unit_is_due(const struct virtio_mhp *vmhp,
+					  unsigned int unit)
+{
+	return !vmhp->units[unit].backoff ||
+	       time_after_eq(jiffies, vmhp->units[unit].next_try);
+}
+
+/**
+ * virtio_mhp_unit_back_off() - leave a unit alone for a while
+ * @vmhp: the device
+ * @unit: the unit
+ * @first: seconds after a first failure, twice as many after each further one
+ *
+ * Context: worker.
+ */
+static inline void virtio_mhp_unit_back_off(struct virtio_mhp *vmhp,
+					    unsigned int unit, int first)
+{
+	struct virtio_mhp_unit *u = &vmhp->units[unit];
+
+	u->backoff = clamp(2 * u->backoff, first, VIRTIO_MHP_BACKOFF_MAX);
+	u->next_try = jiffies + u->backoff * HZ;
+}
 
 /* config.c: the configuration space */
 int virtio_mhp_config_init(struct virtio_mhp *vmhp);
@@ -181,6 +231,7 @@ int virtio_mhp_memmap_check(struct virtio_mhp *vmhp, unsigned int mb,
 
 /* request.c: requests to the device */
 int virtio_mhp_vq_init(struct virtio_mhp *vmhp);
+int virtio_mhp_check_device(struct virtio_mhp *vmhp);
 int virtio_mhp_unit_plug(struct virtio_mhp *vmhp, unsigned int unit);
 int virtio_mhp_unit_unplug(struct virtio_mhp *vmhp, unsigned int unit);
 int virtio_mhp_unplug_all(struct virtio_mhp *vmhp);
@@ -206,14 +257,24 @@ int virtio_mhp_mb_remove(struct virtio_mhp *vmhp, unsigned int mb);
 bool virtio_mhp_is_interrupted(struct virtio_mhp *vmhp);
 void virtio_mhp_interrupt(struct virtio_mhp *vmhp);
 
-/* vacate.c: which units to vacate, and what keeps one from it */
-unsigned int virtio_mhp_sort_candidates(struct virtio_mhp *vmhp);
+/* shrink.c: units out of Linux and back to the device */
 int virtio_mhp_unit_vacate(struct virtio_mhp *vmhp, unsigned int unit);
+int virtio_mhp_shrink(struct virtio_mhp *vmhp);
+
+/* grow.c: units from the device and into Linux */
+void virtio_mhp_release_module(struct virtio_mhp *vmhp);
+int virtio_mhp_complete_units(struct virtio_mhp *vmhp);
+int virtio_mhp_grow(struct virtio_mhp *vmhp);
 
 /* resize.c: the worker */
 int virtio_mhp_worker_start(struct virtio_mhp *vmhp);
 void virtio_mhp_worker_stop(struct virtio_mhp *vmhp);
-void virtio_mhp_worker_wake(struct virtio_mhp *vmhp, enum virtio_mhp_flag why);
+
+/* pm.c: suspending and hibernating */
+int virtio_mhp_pm_init(struct virtio_mhp *vmhp);
+void virtio_mhp_pm_deinit(struct virtio_mhp *vmhp);
+int virtio_mhp_freeze(struct virtio_device *vdev);
+int virtio_mhp_restore(struct virtio_device *vdev);
 
 /* sysfs.c: attributes */
 extern const struct attribute_group *virtio_mhp_groups[];

@@ -87,6 +87,16 @@ static void virtio_mhp_mb_went(struct virtio_mhp *vmhp, unsigned int mb,
 	virtio_mhp_mb_set_state(&vmhp->blocks, mb, state);
 }
 
+/* Userspace vacated a block: perhaps the very one that would not go. */
+static void virtio_mhp_help_shrinking(struct virtio_mhp *vmhp, unsigned int mb)
+{
+	if (current == vmhp->worker ||
+	    READ_ONCE(vmhp->plugged_size) <= READ_ONCE(vmhp->requested_size))
+		return;
+	vmhp->units[virtio_mhp_unit_of_mb(&vmhp->blocks, mb)].backoff = 0;
+	virtio_mhp_wake(vmhp, VIRTIO_MHP_RETRY);
+}
+
 static int virtio_mhp_memory_notify(struct notifier_block *nb,
 				    unsigned long action, void *data)
 {
@@ -121,6 +131,7 @@ static int virtio_mhp_memory_notify(struct notifier_block *nb,
 		spin_lock(&vmhp->lock);
 		virtio_mhp_mb_went(vmhp, mb, VIRTIO_MHP_MB_OFFLINE, NULL);
 		spin_unlock(&vmhp->lock);
+		virtio_mhp_help_shrinking(vmhp, mb);
 		break;
 	default:
 		break;

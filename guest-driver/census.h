@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the pages of a unit are used for: what it would cost to vacate it, and
+ * what keeps it from being vacated. Looks at the struct pages of our own added
+ * blocks without locks: the figures may be stale at once, so they only choose,
+ * estimate and explain. Only the worker removes blocks, and only the worker
+ * takes a census, so the struct pages stay while it looks.
+ */
+#ifndef _VIRTIO_MHP_CENSUS_H
+#define _VIRTIO_MHP_CENSUS_H
+
+#include <linux/types.h>
+
+struct virtio_mhp;
+
+/**
+ * struct virtio_mhp_census - what the pages of a unit are used for
+ * @nr_free: free pages, those in per-CPU lists not included
+ * @nr_used: all others, without those that hold the memmap
+ * @nr_hugetlb: used pages that belong to hugetlb
+ * @nr_stuck: used pages that hint at a pin
+ */
+struct virtio_mhp_census {
+	unsigned long nr_free;
+	unsigned long nr_used;
+	unsigned long nr_hugetlb;
+	unsigned long nr_stuck;
+};
+
+void virtio_mhp_census_take(struct virtio_mhp *vmhp, unsigned int unit,
+			    struct virtio_mhp_census *census);
+unsigned int virtio_mhp_census_cost(const struct virtio_mhp_census *census);
+bool virtio_mhp_census_has_room(const struct virtio_mhp_census *census);
+bool virtio_mhp_census_is_promising(const struct virtio_mhp_census *census);
+u16 virtio_mhp_census_reason(const struct virtio_mhp_census *census, int error);
+
+#endif /* _VIRTIO_MHP_CENSUS_H */

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Growing: a unit's way from UNPLUGGED to ONLINE, and back again if a step of it
+ * fails. Decides which unit is next; how often it is tried is for the worker.
+ */
+#include <linux/device.h>
+#include <linux/module.h>
+
+#include "virtio_mhp.h"
+
+/* Failures of one attempt after which growing is not tried further */
+#define VIRTIO_MHP_GROW_FAILURES_MAX 3
+/* Seconds for which others are tried instead: longer than the worker's first */
+#define VIRTIO_MHP_GROW_BACKOFF	     4
+
+static unsigned int virtio_mhp_usable_units(const struct virtio_mhp *vmhp)
+{
+	return virtio_mhp_blocks_usable_units(&vmhp->blocks,
+					      vmhp->addr +
+						      vmhp->usable_region_size);
+}
+
+/* The module must stay as long as anything is plugged. */
+static bool virtio_mhp_hold_module(struct virtio_mhp *vmhp)
+{
+	if (!vmhp->module_held)
+		vmhp->module_held = try_module_get(THIS_MODULE);
+	return vmhp->module_held;
+}
+
+/**
+ * virtio_mhp_release_module() - let the module go once nothing is plugged
+ * @vmhp: the device
+ *
+ * Context: worker.
+ */
+void virtio_mhp_release_module(struct virtio_mhp *vmhp)
+{
+	const struct virtio_mhp_blocks *blocks = &vmhp->blocks;
+
+	if (!vmhp->module_held ||
+	    blocks->count[VIRTIO_MHP_MB_UNPLUGGED] != blocks->nr_mbs)
+		return;
+	vmhp->module_held = false;
+	module_put(THIS_MODULE);
+}
+
+static int virtio_mhp_mb_add_online(struct virtio_mhp *vmhp, unsigned int mb,
+				    u16 *reason)
+{
+	int rc;
+
+	*reason = VIRTIO_MHP_REASON_NOT_ADDED;
+	rc = virtio_mhp_mb_add(vmhp, mb);
+	if (rc == -EOPNOTSUPP)
+		*reason = VIRTIO_MHP_REASON_NO_MEMMAP;
+	if (rc)
+		return rc;
+	*reason = VIRTIO_MHP_REASON_NOT_ONLINE;
+	return virtio_mhp_mb_online(vmhp, mb);
+}
+
+/* Adds what is missing of a plugged unit. */
+static int virtio_mhp_unit_add(struct virtio_mhp *vmhp, unsigned int unit,
+			       u16 *reason)
+{
+	const unsigned int first =
+		virtio_mhp_unit_first_mb(&vmhp->blocks, unit);
+	const unsigned int nr_mbs = virtio_mhp_unit_nr_mbs(&vmhp->blocks);
+	unsigned int mb;
+	int rc;
+
+	for (mb = first; mb < first + nr_mbs; mb++) {
+		if (virtio_mhp_mb_get_state(vmhp, mb) != VIRTIO_MHP_MB_PLUGGED)
+			continue;
+		rc = virtio_mhp_mb_add_online(vmhp, mb, reason);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+/* The way back of a unit that could not be brought online */
+static void virtio_mhp_unit_roll_back(struct virtio_mhp *vmhp,
+				      unsigned int unit, u16 reason, int error)
+{
+	dev_warn_ratelimited(&vmhp->vdev->dev,
+			     "the unit at %#llx cannot be used: %s (%d)\n",
+			     virtio_mhp_unit_addr(&vmhp->blocks, unit),
+			     virtio_mhp_reason_name(reason), error);
+	if (!virtio_mhp_unit_vacate(vmhp, unit))
+		virtio_mhp_unit_unplug(vmhp, unit);
+	/* Only now: unplugging drops the report (DEV-STATUS-2). */
+	virtio_mhp_report(vmhp, unit, reason, error);
+	virtio_mhp_unit_back_off(vmhp, unit, VIRTIO_MHP_GROW_BACKOFF);
+}
+
+static int virtio_mhp_unit_grow(struct virtio_mhp *vmhp, unsigned int unit)
+{
+	u16 reason;
+	int rc;
+
+	rc = virtio_mhp_unit_plug(vmhp, unit);
+	if (rc)
+		return rc;
+	rc = virtio_mhp_unit_add(vmhp, unit, &reason);
+	if (!rc)
+		return 0;
+	virtio_mhp_unit_roll_back(vmhp, unit, reason, rc);
+	/* What the kernel says of one block says nothing of the device. */
+	return rc == -ENOMEM ? rc : -ENXIO;
+}
+
+static bool virtio_mhp_wants_unit(const struct virtio_mhp *vmhp)
+{
+	if (vmhp->plugged_size > vmhp->requested_size)
+		return false;
+	return vmhp->requested_size - vmhp->plugged_size >=
+	       vmhp->blocks.unit_size;
+}
+
+static int virtio_mhp_prepare_to_plug(struct virtio_mhp *vmhp)
+{
+	int rc;
+
+	if (virtio_mhp_memmap_is_refused(vmhp))
+		return -ENOSPC;
+	if (!virtio_mhp_hold_module(vmhp))
+		return -ENOSPC;
+	if (vmhp->memmap_told)
+		return 0;
+	rc = virtio_mhp_tell_memmap(vmhp);
+	vmhp->memmap_told = !rc;
+	return rc;
+}
+
+/**
+ * virtio_mhp_grow() - plug units until plugged_size is requested_size
+ * @vmhp: the device
+ *
+ * Context: worker.
+ * Return: 0; -EAGAIN: interrupted or not granted; -EBUSY: the device or the
+ *	kernel cannot now; -ENOMEM: no memory to grow with; -ENOSPC: nothing
+ *	more can be plugged; else as virtio_mhp_unit_plug().
+ */
+int virtio_mhp_grow(struct virtio_mhp *vmhp)
+{
+	const unsigned int nr_units = virtio_mhp_usable_units(vmhp);
+	unsigned int i, unit, nr_failures = 0;
+	bool can_retry = false;
+	int rc;
+
+	for (i = 0; i < nr_units && virtio_mhp_wants_unit(vmhp); i++) {
+		unit = virtio_mhp_unit_in_plug_order(nr_units, i);
+		if (!virtio_mhp_unit_is(&vmhp->blocks, unit,
+					VIRTIO_MHP_MB_UNPLUGGED))
+			continue;
+		can_retry |= !virtio_mhp_unit_is_due(vmhp, unit);
+		if (!virtio_mhp_unit_is_due(vmhp, unit))
+			continue;
+		if (virtio_mhp_is_interrupted(vmhp))
+			return -EAGAIN;
+		rc = virtio_mhp_prepare_to_plug(vmhp);
+		if (!rc)
+			rc = virtio_mhp_unit_grow(vmhp, unit);
+		if (rc && rc != -ENXIO)
+			return rc;
+		can_retry |= rc;
+		if (rc && ++nr_failures >= VIRTIO_MHP_GROW_FAILURES_MAX)
+			break;
+	}
+	if (!virtio_mhp_wants_unit(vmhp))
+		return 0;
+	return can_retry ? -EBUSY : -ENOSPC;
+}
+
+/**
+ * virtio_mhp_complete_units() - add what is missing of plugged units
+ * @vmhp: the device
+ *
+ * For units of several memory blocks: a shrink that is no longer wanted may
+ * have removed a part of one.
+ *
+ * Context: worker.
+ * Return: 0, or -EBUSY if that is to be tried again.
+ */
+int virtio_mhp_complete_units(struct virtio_mhp *vmhp)
+{
+	const struct virtio_mhp_blocks *blocks = &vmhp->blocks;
+	unsigned int unit;
+	u16 reason;
+	int rc;
+
+	for (unit = 0; unit < blocks->nr_units; unit++) {
+		if (!blocks->count[VIRTIO_MHP_MB_PLUGGED])
+			return 0;
+		rc = virtio_mhp_unit_add(vmhp, unit, &reason);
+		if (rc) {
+			virtio_mhp_report(vmhp, unit, reason, rc);
+			return -EBUSY;
+		}
+	}
+	return 0;
+}

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Suspending and hibernating: refused while memory is plugged, because what is
+ * plugged would not be there any more afterwards.
+ */
+#include <linux/device.h>
+#include <linux/suspend.h>
+#include <linux/virtio.h>
+#include <linux/virtio_config.h>
+
+#include "virtio_mhp.h"
+
+/* The image would be restored into a guest that has nothing plugged. */
+static int virtio_mhp_pm_notify(struct notifier_block *nb, unsigned long action,
+				void *data)
+{
+	struct virtio_mhp *vmhp = container_of(nb, struct virtio_mhp, pm_nb);
+
+	if (action != PM_HIBERNATION_PREPARE && action != PM_RESTORE_PREPARE)
+		return NOTIFY_DONE;
+	if (!READ_ONCE(vmhp->plugged_size))
+		return NOTIFY_OK;
+	dev_err(&vmhp->vdev->dev,
+		"hibernation is refused while memory is plugged\n");
+	return notifier_from_errno(-EBUSY);
+}
+
+/**
+ * virtio_mhp_pm_init() - start refusing to hibernate
+ * @vmhp: the device
+ *
+ * Context: may sleep.
+ * Return: 0 or negative errno.
+ */
+int virtio_mhp_pm_init(struct virtio_mhp *vmhp)
+{
+	vmhp->pm_nb.notifier_call = virtio_mhp_pm_notify;
+	/* Before anybody prepares in vain */
+	vmhp->pm_nb.priority = INT_MAX;
+	return register_pm_notifier(&vmhp->pm_nb);
+}
+
+/**
+ * virtio_mhp_pm_deinit() - end refusing to hibernate
+ * @vmhp: the device
+ *
+ * Context: may sleep.
+ */
+void virtio_mhp_pm_deinit(struct virtio_mhp *vmhp)
+{
+	unregister_pm_notifier(&vmhp->pm_nb);
+}
+
+/**
+ * virtio_mhp_freeze() - stop using the device for the time of a suspend
+ * @vdev: the virtio device
+ *
+ * The worker is frozen, so nothing is under way. Suspending to idle keeps the
+ * machine as it is, everything else may reset it and lose what is plugged.
+ *
+ * Context: may sleep.
+ * Return: 0, or -EPERM if memory is plugged.
+ */
+int virtio_mhp_freeze(struct virtio_device *vdev)
+{
+	struct virtio_mhp *vmhp = vdev->priv;
+
+	if (vmhp->plugged_size &&
+	    pm_suspend_target_state != PM_SUSPEND_TO_IDLE) {
+		dev_err(&vdev->dev,
+			"suspending is refused while memory is plugged\n");
+		return -EPERM;
+	}
+	virtio_reset_device(vdev);
+	vdev->config->del_vqs(vdev);
+	return 0;
+}
+
+/**
+ * virtio_mhp_restore() - use the device again
+ * @vdev: the virtio device, reset and with its features negotiated
+ *
+ * Context: may sleep.
+ * Return: 0 or negative errno.
+ */
+int virtio_mhp_restore(struct virtio_device *vdev)
+{
+	struct virtio_mhp *vmhp = vdev->priv;
+	int rc = virtio_mhp_vq_init(vmhp);
+
+	if (rc)
+		return rc;
+	virtio_device_ready(vdev);
+	/* DEV-MEMMAP-2: the reset made the device forget. */
+	vmhp->memmap_told = false;
+	virtio_mhp_wake(vmhp, VIRTIO_MHP_CHANGED);
+	return 0;
+}
