@@ -14,8 +14,11 @@
 
 /* Pages at the start of a memory block that hold its own memmap */
 static inline unsigned long
-virtio_mhp_nr_vmemmap_pages(const struct memory_block *mem)
+virtio_mhp_nr_vmemmap_pages(const struct device *dev)
 {
+	const struct memory_block *mem =
+		container_of(dev, struct memory_block, dev);
+
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 6, 0)
 	return mem->altmap ? mem->altmap->free : 0;
 #else

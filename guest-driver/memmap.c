@@ -5,7 +5,6 @@
  * kernel can do, and looks at each added block whether it did.
  */
 #include <linux/device.h>
-#include <linux/memory.h>
 #include <linux/mm.h>
 #include <linux/pageblock-flags.h>
 #include <linux/pgtable.h>
@@ -97,8 +96,8 @@ u32 virtio_mhp_memmap_size(const struct virtio_mhp *vmhp)
  * @mb: an OFFLINE memory block
  * @dev: its device
  *
- * Notes where it is. A kernel that silently took an ordinary memmap is the
- * reason to fall back or to refuse, as the administrator wants.
+ * A kernel that silently took an ordinary memmap is the reason to fall back or
+ * to refuse, as the administrator wants.
  *
  * Context: worker.
  * Return: 0 if the block may be used, else -EOPNOTSUPP.
@@ -106,14 +105,8 @@ u32 virtio_mhp_memmap_size(const struct virtio_mhp *vmhp)
 int virtio_mhp_memmap_check(struct virtio_mhp *vmhp, unsigned int mb,
 			    const struct device *dev)
 {
-	const struct memory_block *mem =
-		container_of(dev, struct memory_block, dev);
-	const unsigned long nr_vmemmap_pages = virtio_mhp_nr_vmemmap_pages(mem);
+	const unsigned long nr_vmemmap_pages = virtio_mhp_nr_vmemmap_pages(dev);
 	const u64 pfn = PHYS_PFN(virtio_mhp_mb_addr(&vmhp->blocks, mb));
-
-	spin_lock(&vmhp->lock);
-	vmhp->mbs[mb].memmap_size = nr_vmemmap_pages << PAGE_SHIFT;
-	spin_unlock(&vmhp->lock);
 
 	if (!nr_vmemmap_pages) {
 		if (vmhp->memmap_on_block)
