@@ -68,10 +68,11 @@ bool vm_is_running(Vm *vm);
 pid_t vm_pid(Vm *vm);
 
 /*
- * CPU time that QEMU has used so far, in microseconds. Unlike the clock it
- * does not count what else the machine had to do.
+ * CPU time that QEMU, and with it the guest, has used in user mode so far, in
+ * microseconds. Unlike the clock it counts neither what else the machine had
+ * to do nor how long the host's kernel took to find memory.
  */
-int64_t vm_cpu_time(Vm *vm);
+int64_t vm_user_time(Vm *vm);
 
 /* What came so far; free with g_free() */
 char *vm_stderr(Vm *vm);

@@ -79,7 +79,7 @@ static void test_boot_memory_used(const void *data)
 
 /*
  * A cost that grows with the number of blocks shows in every measurement;
- * other work on the machine does not.
+ * other work on the machine does not. No number compares as false, too.
  */
 static void test_constant_time(const void *data)
 {

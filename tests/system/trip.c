@@ -4,7 +4,7 @@
  */
 #include "trip.h"
 
-/* When the growing device passed a size; the time is QEMU's CPU time */
+/* When the growing device passed a size, by the clock of vm_user_time() */
 typedef struct TripMark {
     uint64_t size;
     int64_t time;
@@ -25,10 +25,11 @@ static void trip_tick(uint64_t size, void *opaque)
     while (clock->nb < G_N_ELEMENTS(tenths) &&
            size >= TRIP_GROWTH / 10 * tenths[clock->nb]) {
         clock->marks[clock->nb].size = size;
-        clock->marks[clock->nb++].time = vm_cpu_time(clock->vm);
+        clock->marks[clock->nb++].time = vm_user_time(clock->vm);
     }
 }
 
+/* No number (NaN) if the device was too fast for the marks to differ */
 static double trip_seconds_per_block(const TripMark *from, const TripMark *to)
 {
     double blocks = (double)(to->size - from->size) / MEMORY_BLOCK_SIZE;

@@ -30,7 +30,7 @@ typedef struct Trip {
     TripView top;
     TripView end;
     char *driver_blocks; /* the driver's attribute "blocks", at the top */
-    double first_tenth;  /* CPU seconds a block while growing */
+    double first_tenth;  /* seconds of user time a block, growing */
     double last_tenth;
     char *klog;
 } Trip;
