@@ -225,12 +225,14 @@ int64_t vm_user_time(Vm *vm)
 {
     g_autofree char *path = g_strdup_printf("/proc/%d/stat", vm->pid);
     g_autofree char *stat = NULL;
-    const char *fields;
+    const char *fields = NULL;
     unsigned long ticks = 0;
 
+    if (g_file_get_contents(path, &stat, NULL, NULL)) {
+        fields = strrchr(stat, ')');
+    }
     /* proc(5): utime is the 12th field after the name in brackets */
-    if (g_file_get_contents(path, &stat, NULL, NULL) &&
-        (fields = strrchr(stat, ')'))) {
+    if (fields) {
         sscanf(fields, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu",
                &ticks);
     }
