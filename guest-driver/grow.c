@@ -139,9 +139,10 @@ static int virtio_mhp_prepare_to_plug(struct virtio_mhp *vmhp)
  * @vmhp: the device
  *
  * Context: worker.
- * Return: 0; -EAGAIN: interrupted or not granted; -EBUSY: the device or the
- *	kernel cannot now; -ENOMEM: no memory to grow with; -ENOSPC: nothing
- *	more can be plugged; else as virtio_mhp_unit_plug().
+ * Return: 0; -EAGAIN: interrupted or not granted; -EBUSY: the device
+ *	cannot now; -ENOMEM: no memory to grow with; -EINPROGRESS: units are
+ *	left that failed; -ENOSPC: nothing more can be plugged; else as
+ *	virtio_mhp_unit_plug().
  */
 int virtio_mhp_grow(struct virtio_mhp *vmhp)
 {
@@ -171,7 +172,7 @@ int virtio_mhp_grow(struct virtio_mhp *vmhp)
 	}
 	if (!virtio_mhp_wants_unit(vmhp))
 		return 0;
-	return can_retry ? -EBUSY : -ENOSPC;
+	return can_retry ? -EINPROGRESS : -ENOSPC;
 }
 
 /**

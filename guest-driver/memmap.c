@@ -96,8 +96,8 @@ u32 virtio_mhp_memmap_size(const struct virtio_mhp *vmhp)
  * @mb: an OFFLINE memory block
  * @dev: its device
  *
- * A kernel that silently took an ordinary memmap is the reason to fall back or
- * to refuse, as the administrator wants.
+ * Notes where it is. A kernel that silently took an ordinary memmap is the
+ * reason to fall back or to refuse, as the administrator wants.
  *
  * Context: worker.
  * Return: 0 if the block may be used, else -EOPNOTSUPP.
@@ -107,6 +107,12 @@ int virtio_mhp_memmap_check(struct virtio_mhp *vmhp, unsigned int mb,
 {
 	const unsigned long nr_vmemmap_pages = virtio_mhp_nr_vmemmap_pages(dev);
 	const u64 pfn = PHYS_PFN(virtio_mhp_mb_addr(&vmhp->blocks, mb));
+
+	/* Not when it was added: 6.12 tells only afterwards. */
+	spin_lock(&vmhp->lock);
+	vmhp->mbs[mb].memmap_size = nr_vmemmap_pages << PAGE_SHIFT;
+	vmhp->mbs[mb].is_memmap_known = true;
+	spin_unlock(&vmhp->lock);
 
 	if (!nr_vmemmap_pages) {
 		if (vmhp->memmap_on_block)

@@ -101,13 +101,30 @@ static void virtio_mhp_sleep(struct virtio_mhp *vmhp, long timeout)
 				     timeout);
 }
 
+/* Time until the first of the units that failed is due */
+static long virtio_mhp_until_due(const struct virtio_mhp *vmhp)
+{
+	const unsigned long now = jiffies;
+	long left, min_left = VIRTIO_MHP_BACKOFF_MAX * HZ;
+	unsigned int unit;
+
+	for (unit = 0; unit < vmhp->blocks.nr_units; unit++) {
+		left = vmhp->units[unit].next_try - now;
+		if (vmhp->units[unit].backoff)
+			min_left = min(left, min_left);
+	}
+	return max_t(long, min_left, VIRTIO_MHP_RETRY_MIN);
+}
+
 /*
  * What an attempt came to, and what follows:
  *   0        done: sleep until the configuration changes
  *   -EAGAIN  the configuration changed, or the host does not grant what it
  *            asked for: at once if it did change, else back off
- *   -EBUSY   the device or the guest cannot now: back off
+ *   -EBUSY   the device cannot now: back off
  *   -ENOMEM  no memory to grow with: back off
+ *   -EINPROGRESS  units failed, each of which backs off by itself: sleep until
+ *            one of them is due
  *   -ENOSPC  nothing more can be done: sleep until the configuration changes
  *   else     the device breaks its promises or is broken: likewise
  */
@@ -117,6 +134,8 @@ static long virtio_mhp_next_timeout(struct virtio_mhp *vmhp, int rc,
 	long timeout = *backoff;
 
 	switch (rc) {
+	case -EINPROGRESS:
+		return virtio_mhp_until_due(vmhp);
 	case -EAGAIN:
 		if (test_bit(VIRTIO_MHP_CHANGED, &vmhp->flags))
 			return 0;

@@ -95,6 +95,9 @@ int virtio_mhp_unit_vacate(struct virtio_mhp *vmhp, unsigned int unit)
 			return rc;
 		virtio_mhp_census_take(vmhp, unit, &after);
 	}
+	/* Progress is a reason to try again soon. */
+	if (after.nr_used < before.nr_used)
+		vmhp->units[unit].backoff = 0;
 	virtio_mhp_unit_failed(vmhp, unit, virtio_mhp_census_reason(&after, rc),
 			       rc);
 	return rc;
@@ -134,5 +137,5 @@ int virtio_mhp_shrink(struct virtio_mhp *vmhp)
 	}
 	if (virtio_mhp_is_interrupted(vmhp))
 		return -EAGAIN;
-	return vmhp->plugged_size <= vmhp->requested_size ? 0 : -EBUSY;
+	return vmhp->plugged_size <= vmhp->requested_size ? 0 : -EINPROGRESS;
 }

@@ -123,7 +123,7 @@ static void virtio_mhp_print_mb(const struct virtio_mhp *vmhp, unsigned int mb,
 	const enum virtio_mhp_mb_state state = blocks->states[mb];
 	const char *memmap = "-";
 
-	if (state >= VIRTIO_MHP_MB_OFFLINE)
+	if (vmhp->mbs[mb].is_memmap_known)
 		memmap = vmhp->mbs[mb].memmap_size ? "block" : "ordinary";
 	snprintf(line, VIRTIO_MHP_LINE_LENGTH + 1,
 		 "%-10lu 0x%016llx %-9s %-8s %-8s %-13s\n",

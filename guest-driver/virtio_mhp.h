@@ -60,11 +60,13 @@ enum virtio_mhp_flag {
  * @dev: its device, referenced from when it is added until it is removed
  * @zone: name of its zone while it is ONLINE, else NULL
  * @memmap_size: bytes of memmap on it while it is added
+ * @is_memmap_known: @memmap_size is valid
  */
 struct virtio_mhp_mb {
 	struct device *dev;
 	const char *zone;
 	u32 memmap_size;
+	bool is_memmap_known;
 };
 
 /**

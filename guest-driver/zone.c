@@ -40,8 +40,6 @@ static void virtio_mhp_mb_added(struct virtio_mhp *vmhp, unsigned int mb,
 	if (vmhp->blocks.states[mb] != VIRTIO_MHP_MB_PLUGGED)
 		return;
 	vmhp->mbs[mb].dev = get_device(dev);
-	vmhp->mbs[mb].memmap_size = virtio_mhp_nr_vmemmap_pages(dev)
-				    << PAGE_SHIFT;
 	virtio_mhp_mb_set_state(&vmhp->blocks, mb, VIRTIO_MHP_MB_OFFLINE);
 }
 
