@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What is done with the memory of the host: it is given back when blocks are
- * unplugged, and taken beforehand where the driver puts a memmap.
+ * unplugged, and taken beforehand where that was asked for.
  *
- * Policy, that is whether a request may be granted, is not here. Either the
- * memory and the bookkeeping are both changed, or neither is.
+ * Policy, that is whether a request may be granted, is not here. There is one
+ * operation at a time. It changes the bookkeeping when its work is over, in
+ * one step, so that either both are changed or neither is.
  */
 #include "qemu/osdep.h"
 #include "exec/cpu-common.h"
@@ -12,7 +13,11 @@
 #include "qapi/error.h"
 #include "qapi/qapi-events-machine.h"
 #include "qemu/error-report.h"
+#include "qemu/timer.h"
 #include "virtio-mhp.h"
+
+/* What the main loop is held for before a thread takes over */
+#define VIRTIO_MHP_TIME_NS (4 * SCALE_MS)
 
 /* Tell the operator; the event carries the names of the PCI device. */
 static void virtio_mhp_notify_size(VirtIOMHP *vmhp)
@@ -22,15 +27,6 @@ static void virtio_mhp_notify_size(VirtIOMHP *vmhp)
     const uint64_t size = virtio_mhp_blocks_plugged_size(&vmhp->blocks);
 
     qapi_event_send_memory_device_size_change(proxy->id, size, path);
-}
-
-static bool virtio_mhp_memory_discard(VirtIOMHP *vmhp,
-                                      const VirtIOMHPRange *range)
-{
-    return !ram_block_discard_range(
-        vmhp->memdev->mr.ram_block,
-        virtio_mhp_blocks_offset(&vmhp->blocks, range),
-        virtio_mhp_blocks_size(&vmhp->blocks, range));
 }
 
 bool virtio_mhp_memory_discard_all(VirtIOMHP *vmhp, Error **errp)
@@ -46,91 +42,189 @@ bool virtio_mhp_memory_discard_all(VirtIOMHP *vmhp, Error **errp)
     return true;
 }
 
-/* Back part of the region with memory that reads zero; cheap if it is. */
-static bool virtio_mhp_memory_populate(VirtIOMHP *vmhp, uint64_t addr,
-                                       uint64_t size)
+static void virtio_mhp_memory_set_plugged(VirtIOMHP *vmhp,
+                                          const VirtIOMHPRange *range,
+                                          bool plugged)
 {
-    const uint64_t page_size = qemu_ram_pagesize(vmhp->memdev->mr.ram_block);
-    char *host = memory_region_get_ram_ptr(&vmhp->memdev->mr);
-    const int fd = memory_region_get_fd(&vmhp->memdev->mr);
-    /* Blocks are whole pages, so this stays in the blocks it came from. */
-    const uint64_t start = QEMU_ALIGN_DOWN(addr - vmhp->addr, page_size);
-    const uint64_t end = QEMU_ALIGN_UP(addr - vmhp->addr + size, page_size);
-    Error *err = NULL;
+    const uint64_t nb_plugged = vmhp->blocks.nb_plugged;
 
-    if (!qemu_prealloc_mem(fd, host + start, end - start, 1, NULL, false,
-                           &err)) {
-        /* The driver tries again and again: say it once. */
-        static bool reported;
-
-        warn_report_once_cond(&reported,
-                              "virtio-mhp: cannot back the memmap at 0x%" PRIx64
-                              " with memory: %s",
-                              addr, error_get_pretty(err));
-        error_free(err);
-        return false;
+    virtio_mhp_blocks_set_plugged(&vmhp->blocks, range, plugged);
+    if (vmhp->blocks.nb_plugged != nb_plugged) {
+        virtio_mhp_notify_size(vmhp);
     }
-    return true;
 }
 
-/* Back the memmap parts of the range (DEV-PLUG-4). */
-static bool virtio_mhp_memory_populate_memmaps(VirtIOMHP *vmhp,
-                                               const VirtIOMHPRange *range)
-{
-    const uint64_t offset = virtio_mhp_blocks_offset(&vmhp->blocks, range);
-    uint64_t addr = vmhp->addr + offset;
-    const uint64_t end = addr + virtio_mhp_blocks_size(&vmhp->blocks, range);
-    uint64_t size;
+static void virtio_mhp_memory_ended(VirtIOMHP *vmhp, VirtIOMHPJobResult result,
+                                    const Error *err);
 
-    while (virtio_mhp_memmap_next(&vmhp->memmap, end, &addr, &size)) {
-        if (!virtio_mhp_memory_populate(vmhp, addr, size)) {
-            return false;
-        }
-        addr += size;
+static void virtio_mhp_memory_start(VirtIOMHP *vmhp, const VirtIOMHPOp *op)
+{
+    VirtIOMHPWork work = {
+        .offset = virtio_mhp_blocks_offset(&vmhp->blocks, &op->range),
+        .size = virtio_mhp_blocks_size(&vmhp->blocks, &op->range),
+    };
+    int64_t deadline = vmhp->deadline;
+
+    if (op->kind == VIRTIO_MHP_OP_PLUG) {
+        work.populate_all = vmhp->prealloc;
+        work.memmap = vmhp->memmap;
     }
-    return true;
+    if (!deadline) {
+        deadline = qemu_clock_get_ns(QEMU_CLOCK_REALTIME) + VIRTIO_MHP_TIME_NS;
+    }
+    vmhp->op = *op;
+    virtio_mhp_job_start(vmhp, &work, deadline, virtio_mhp_memory_ended);
 }
 
-uint16_t virtio_mhp_memory_plug(VirtIOMHP *vmhp, const VirtIOMHPRange *range)
+/* Discard; then @answer is the response to the request, if there is one. */
+static void virtio_mhp_memory_discard(VirtIOMHP *vmhp,
+                                      const VirtIOMHPRange *range,
+                                      bool is_requested, uint16_t answer)
 {
-    /*
-     * A driver that broke the rules may have written to the unplugged blocks;
-     * they read zero all the same (DEV-PLUG-5).
-     */
-    if (!virtio_mhp_memory_discard(vmhp, range)) {
-        return VIRTIO_MHP_RESP_BUSY;
-    }
-    if (!virtio_mhp_memory_populate_memmaps(vmhp, range)) {
-        virtio_mhp_memory_discard(vmhp, range);
-        return VIRTIO_MHP_RESP_NACK;
-    }
-    virtio_mhp_blocks_set_plugged(&vmhp->blocks, range, true);
-    virtio_mhp_notify_size(vmhp);
-    return VIRTIO_MHP_RESP_ACK;
+    const VirtIOMHPOp op = {
+        .kind = VIRTIO_MHP_OP_DISCARD,
+        .range = *range,
+        .is_requested = is_requested,
+        .answer = answer,
+    };
+
+    virtio_mhp_memory_start(vmhp, &op);
 }
 
-uint16_t virtio_mhp_memory_unplug(VirtIOMHP *vmhp, const VirtIOMHPRange *range)
+static void virtio_mhp_memory_start_discard_all(VirtIOMHP *vmhp)
 {
-    if (!virtio_mhp_memory_discard(vmhp, range)) {
-        return VIRTIO_MHP_RESP_BUSY;
+    const VirtIOMHPRange all = virtio_mhp_blocks_all(&vmhp->blocks);
+
+    vmhp->must_discard_all = false;
+    virtio_mhp_memory_discard(vmhp, &all, false, VIRTIO_MHP_RESP_ACK);
+}
+
+static void virtio_mhp_memory_warn(const VirtIOMHP *vmhp,
+                                   const VirtIOMHPRange *range,
+                                   const Error *err)
+{
+    /* The driver tries again and again: say it once. */
+    static bool reported;
+
+    warn_report_once_cond(&reported,
+                          "virtio-mhp: cannot back blocks at 0x%" PRIx64
+                          " with memory: %s",
+                          vmhp->addr +
+                              virtio_mhp_blocks_offset(&vmhp->blocks, range),
+                          error_get_pretty(err));
+}
+
+static void virtio_mhp_memory_plug_ended(VirtIOMHP *vmhp, const VirtIOMHPOp *op,
+                                         VirtIOMHPJobResult result,
+                                         const Error *err)
+{
+    if (!op->is_requested) {
+        virtio_mhp_memory_discard(vmhp, &op->range, false, 0);
+    } else if (result == VIRTIO_MHP_JOB_CANNOT_DISCARD) {
+        virtio_mhp_request_done(vmhp, VIRTIO_MHP_RESP_BUSY);
+    } else if (result != VIRTIO_MHP_JOB_DONE) {
+        virtio_mhp_memory_warn(vmhp, &op->range, err);
+        virtio_mhp_memory_discard(vmhp, &op->range, true,
+                                  VIRTIO_MHP_RESP_NACK);
+    } else {
+        virtio_mhp_memory_set_plugged(vmhp, &op->range, true);
+        virtio_mhp_request_done(vmhp, VIRTIO_MHP_RESP_ACK);
     }
-    virtio_mhp_blocks_set_plugged(&vmhp->blocks, range, false);
-    virtio_mhp_notify_size(vmhp);
-    return VIRTIO_MHP_RESP_ACK;
+}
+
+static void virtio_mhp_memory_unplug_ended(VirtIOMHP *vmhp,
+                                           const VirtIOMHPOp *op,
+                                           VirtIOMHPJobResult result)
+{
+    if (!op->is_requested) {
+        return;
+    }
+    /* Where nothing is plugged, nothing is lost (DEV-UNPLUGALL-2). */
+    if (result != VIRTIO_MHP_JOB_DONE && vmhp->blocks.nb_plugged) {
+        virtio_mhp_request_done(vmhp, VIRTIO_MHP_RESP_BUSY);
+        return;
+    }
+    virtio_mhp_memory_set_plugged(vmhp, &op->range, false);
+    virtio_mhp_request_done(vmhp, VIRTIO_MHP_RESP_ACK);
+}
+
+static void virtio_mhp_memory_ended(VirtIOMHP *vmhp, VirtIOMHPJobResult result,
+                                    const Error *err)
+{
+    const VirtIOMHPOp op = vmhp->op;
+
+    vmhp->op = (VirtIOMHPOp){0};
+    if (vmhp->must_discard_all) {
+        virtio_mhp_memory_start_discard_all(vmhp);
+    } else if (op.kind == VIRTIO_MHP_OP_PLUG) {
+        virtio_mhp_memory_plug_ended(vmhp, &op, result, err);
+    } else if (op.kind == VIRTIO_MHP_OP_UNPLUG) {
+        virtio_mhp_memory_unplug_ended(vmhp, &op, result);
+    } else if (op.is_requested) {
+        virtio_mhp_request_done(vmhp, op.answer);
+    }
+    virtio_mhp_requests_continue(vmhp);
+}
+
+/*
+ * Discards first: a driver that broke the rules may have written to the
+ * unplugged blocks; they read zero all the same (DEV-PLUG-5).
+ */
+void virtio_mhp_memory_plug(VirtIOMHP *vmhp, const VirtIOMHPRange *range)
+{
+    const VirtIOMHPOp op = {
+        .kind = VIRTIO_MHP_OP_PLUG,
+        .range = *range,
+        .is_requested = true,
+    };
+
+    virtio_mhp_memory_start(vmhp, &op);
+}
+
+void virtio_mhp_memory_unplug(VirtIOMHP *vmhp, const VirtIOMHPRange *range)
+{
+    const VirtIOMHPOp op = {
+        .kind = VIRTIO_MHP_OP_UNPLUG,
+        .range = *range,
+        .is_requested = true,
+    };
+
+    virtio_mhp_memory_start(vmhp, &op);
 }
 
 /* Discards the whole region: unplugged blocks hold no data either way. */
-uint16_t virtio_mhp_memory_unplug_all(VirtIOMHP *vmhp)
+void virtio_mhp_memory_unplug_all(VirtIOMHP *vmhp)
 {
     const VirtIOMHPRange all = virtio_mhp_blocks_all(&vmhp->blocks);
-    const bool was_plugged = vmhp->blocks.nb_plugged > 0;
 
-    if (!virtio_mhp_memory_discard(vmhp, &all) && was_plugged) {
-        return VIRTIO_MHP_RESP_BUSY;
+    virtio_mhp_memory_unplug(vmhp, &all);
+}
+
+void virtio_mhp_memory_reset(VirtIOMHP *vmhp)
+{
+    const VirtIOMHPRange all = virtio_mhp_blocks_all(&vmhp->blocks);
+
+    g_assert(!vmhp->op.is_requested);
+    virtio_mhp_memory_set_plugged(vmhp, &all, false);
+    if (vmhp->job) {
+        virtio_mhp_job_cancel(vmhp->job);
+        vmhp->must_discard_all = true;
+    } else {
+        virtio_mhp_memory_start_discard_all(vmhp);
     }
-    virtio_mhp_blocks_set_plugged(&vmhp->blocks, &all, false);
-    if (was_plugged) {
-        virtio_mhp_notify_size(vmhp);
+}
+
+void virtio_mhp_memory_abandon(VirtIOMHP *vmhp)
+{
+    VirtIOMHPOp *op = &vmhp->op;
+
+    if (!op->is_requested) {
+        return;
     }
-    return VIRTIO_MHP_RESP_ACK;
+    op->is_requested = false;
+    if (op->kind == VIRTIO_MHP_OP_UNPLUG) {
+        virtio_mhp_memory_set_plugged(vmhp, &op->range, false);
+    } else if (op->kind == VIRTIO_MHP_OP_PLUG) {
+        virtio_mhp_job_cancel(vmhp->job);
+    }
 }

@@ -5,11 +5,25 @@
  * The driver is not trusted. A buffer of the wrong shape breaks the device,
  * a wrong value gets ERROR, a legal wish that the host does not grant gets
  * NACK, "not now" gets BUSY; what is not ACKed changes nothing (DEV-REQ-5).
+ *
+ * A request that takes time stays in vmhp->request until its work is over, and
+ * those behind it wait in the queue, so that their order is kept. The main
+ * loop is given back after a while even if the driver sends ever more.
  */
 #include "qemu/osdep.h"
+#include "hw/qdev-core.h"
 #include "qemu/iov.h"
 #include "qemu/log.h"
+#include "qemu/main-loop.h"
+#include "qemu/timer.h"
+#include "system/runstate.h"
 #include "virtio-mhp.h"
+
+/* What the main loop is held for by the requests of one device */
+#define VIRTIO_MHP_REQUESTS_NS (4 * SCALE_MS)
+
+/* In place of a response: virtio_mhp_request_done() was or will be called */
+#define VIRTIO_MHP_RESP_PENDING UINT16_MAX
 
 /* Little-endian fields of struct virtio_mhp_range to a range (DEV-REQ-3) */
 static bool virtio_mhp_request_range(const VirtIOMHP *vmhp, uint64_t addr,
@@ -38,7 +52,8 @@ static uint16_t virtio_mhp_plug_request(VirtIOMHP *vmhp,
     if (virtio_mhp_blocks_state(blocks, &range) != VIRTIO_MHP_STATE_UNPLUGGED) {
         return VIRTIO_MHP_RESP_ERROR; /* DEV-PLUG-1 */
     }
-    return virtio_mhp_memory_plug(vmhp, &range);
+    virtio_mhp_memory_plug(vmhp, &range);
+    return VIRTIO_MHP_RESP_PENDING;
 }
 
 static uint16_t virtio_mhp_unplug_request(VirtIOMHP *vmhp,
@@ -53,7 +68,8 @@ static uint16_t virtio_mhp_unplug_request(VirtIOMHP *vmhp,
         VIRTIO_MHP_STATE_PLUGGED) {
         return VIRTIO_MHP_RESP_ERROR; /* DEV-UNPLUG-1 */
     }
-    return virtio_mhp_memory_unplug(vmhp, &range);
+    virtio_mhp_memory_unplug(vmhp, &range);
+    return VIRTIO_MHP_RESP_PENDING;
 }
 
 static uint16_t virtio_mhp_state_request(const VirtIOMHP *vmhp,
@@ -138,7 +154,8 @@ static uint16_t virtio_mhp_decide(VirtIOMHP *vmhp,
     case VIRTIO_MHP_REQ_UNPLUG:
         return virtio_mhp_unplug_request(vmhp, &req->u.unplug);
     case VIRTIO_MHP_REQ_UNPLUG_ALL:
-        return virtio_mhp_memory_unplug_all(vmhp);
+        virtio_mhp_memory_unplug_all(vmhp);
+        return VIRTIO_MHP_RESP_PENDING;
     case VIRTIO_MHP_REQ_STATE:
         return virtio_mhp_state_request(vmhp, &req->u.state, &resp->u.state);
     case VIRTIO_MHP_REQ_MEMMAP:
@@ -170,6 +187,32 @@ static bool virtio_mhp_check_shape(VirtIODevice *vdev,
     return true;
 }
 
+/* Give the request's buffer back with the response. */
+static void virtio_mhp_answer(VirtIOMHP *vmhp, uint16_t type,
+                              struct virtio_mhp_resp *resp)
+{
+    VirtQueueElement *elem = g_steal_pointer(&vmhp->request.elem);
+
+    if (type == VIRTIO_MHP_RESP_ERROR) {
+        qemu_log_mask(
+            LOG_GUEST_ERROR,
+            "virtio-mhp: the driver sent a wrong request of type %u\n",
+            vmhp->request.type);
+    }
+    resp->type = cpu_to_le16(type);
+    iov_from_buf(elem->in_sg, elem->in_num, 0, resp, sizeof(*resp));
+    virtqueue_push(vmhp->vq, elem, sizeof(*resp));
+    virtio_notify(VIRTIO_DEVICE(vmhp), vmhp->vq);
+    g_free(elem);
+}
+
+void virtio_mhp_request_done(VirtIOMHP *vmhp, uint16_t type)
+{
+    struct virtio_mhp_resp resp = {0};
+
+    virtio_mhp_answer(vmhp, type, &resp);
+}
+
 static void virtio_mhp_handle_request(VirtIOMHP *vmhp, VirtQueueElement *elem)
 {
     /* Zeros: padding and unused payload stay zero (DEV-REQ-6) */
@@ -178,23 +221,50 @@ static void virtio_mhp_handle_request(VirtIOMHP *vmhp, VirtQueueElement *elem)
     uint16_t type;
 
     iov_to_buf(elem->out_sg, elem->out_num, 0, &req, sizeof(req));
+    vmhp->request = (VirtIOMHPRequest){
+        .elem = elem,
+        .type = le16_to_cpu(req.type),
+    };
     type = virtio_mhp_decide(vmhp, &req, &resp);
-    if (type == VIRTIO_MHP_RESP_ERROR) {
-        qemu_log_mask(
-            LOG_GUEST_ERROR,
-            "virtio-mhp: the driver sent a wrong request of type %u\n",
-            le16_to_cpu(req.type));
+    if (type != VIRTIO_MHP_RESP_PENDING) {
+        virtio_mhp_answer(vmhp, type, &resp);
     }
-    resp.type = cpu_to_le16(type);
-    iov_from_buf(elem->in_sg, elem->in_num, 0, &resp, sizeof(resp));
-    virtqueue_push(vmhp->vq, elem, sizeof(resp));
-    virtio_notify(VIRTIO_DEVICE(vmhp), vmhp->vq);
+}
+
+/* Take the next request from the queue, false if there is none. */
+static bool virtio_mhp_next_request(VirtIOMHP *vmhp)
+{
+    VirtQueueElement *elem = virtqueue_pop(vmhp->vq, sizeof(*elem));
+
+    if (!elem) {
+        return false;
+    }
+    if (virtio_mhp_check_shape(VIRTIO_DEVICE(vmhp), elem)) {
+        virtio_mhp_handle_request(vmhp, elem);
+    } else {
+        /* A broken device has no more requests. */
+        virtqueue_detach_element(vmhp->vq, elem, 0);
+        g_free(elem);
+    }
+    return true;
+}
+
+static void virtio_mhp_serve(VirtIOMHP *vmhp)
+{
+    vmhp->deadline = qemu_clock_get_ns(QEMU_CLOCK_REALTIME) +
+                     VIRTIO_MHP_REQUESTS_NS;
+    while (!vmhp->job && virtio_mhp_next_request(vmhp)) {
+        if (qemu_clock_get_ns(QEMU_CLOCK_REALTIME) >= vmhp->deadline) {
+            qemu_bh_schedule(vmhp->requests_bh);
+            break;
+        }
+    }
+    vmhp->deadline = 0;
 }
 
 void virtio_mhp_handle_requests(VirtIODevice *vdev, VirtQueue *vq)
 {
     VirtIOMHP *vmhp = VIRTIO_MHP(vdev);
-    VirtQueueElement *elem;
 
     if (!(vdev->status & VIRTIO_CONFIG_S_FEATURES_OK)) {
         virtio_error(
@@ -203,13 +273,83 @@ void virtio_mhp_handle_requests(VirtIODevice *vdev, VirtQueue *vq)
             vdev->status);
         return;
     }
-    /* A broken device has no more requests: the loop ends by itself. */
-    while ((elem = virtqueue_pop(vq, sizeof(*elem)))) {
-        if (virtio_mhp_check_shape(vdev, elem)) {
-            virtio_mhp_handle_request(vmhp, elem);
-        } else {
-            virtqueue_detach_element(vq, elem, 0);
-        }
+    if (!vmhp->is_suspended) {
+        virtio_mhp_serve(vmhp);
+    }
+}
+
+static void virtio_mhp_requests_bh(void *opaque)
+{
+    VirtIOMHP *vmhp = opaque;
+
+    if (!vmhp->is_suspended &&
+        VIRTIO_DEVICE(vmhp)->status & VIRTIO_CONFIG_S_FEATURES_OK) {
+        virtio_mhp_serve(vmhp);
+    }
+}
+
+void virtio_mhp_requests_continue(VirtIOMHP *vmhp)
+{
+    /* Inside virtio_mhp_serve() its loop goes on. */
+    if (!vmhp->job && !vmhp->deadline) {
+        qemu_bh_schedule(vmhp->requests_bh);
+    }
+}
+
+void virtio_mhp_requests_forget(VirtIOMHP *vmhp)
+{
+    VirtQueueElement *elem = g_steal_pointer(&vmhp->request.elem);
+
+    if (elem) {
+        virtqueue_detach_element(vmhp->vq, elem, 0);
         g_free(elem);
     }
+    virtio_mhp_memory_abandon(vmhp);
+}
+
+void virtio_mhp_requests_settle(VirtIOMHP *vmhp)
+{
+    const VirtIOMHPOp op = vmhp->op;
+
+    if (!op.is_requested) {
+        return;
+    }
+    virtio_mhp_memory_abandon(vmhp);
+    if (op.kind == VIRTIO_MHP_OP_PLUG) {
+        VirtQueueElement *elem = g_steal_pointer(&vmhp->request.elem);
+
+        virtqueue_unpop(vmhp->vq, elem, 0);
+        g_free(elem);
+    } else {
+        virtio_mhp_request_done(vmhp, op.kind == VIRTIO_MHP_OP_UNPLUG
+                                          ? VIRTIO_MHP_RESP_ACK
+                                          : op.answer);
+    }
+}
+
+static void virtio_mhp_requests_vm_state(void *opaque, bool running,
+                                         RunState state)
+{
+    VirtIOMHP *vmhp = opaque;
+
+    vmhp->is_suspended = !running;
+    if (running) {
+        virtio_mhp_requests_continue(vmhp);
+    } else {
+        virtio_mhp_requests_settle(vmhp);
+    }
+}
+
+void virtio_mhp_requests_init(VirtIOMHP *vmhp)
+{
+    vmhp->requests_bh = qemu_bh_new(virtio_mhp_requests_bh, vmhp);
+    vmhp->vm_state = qdev_add_vm_change_state_handler(
+        DEVICE(vmhp), virtio_mhp_requests_vm_state, vmhp);
+}
+
+void virtio_mhp_requests_cleanup(VirtIOMHP *vmhp)
+{
+    qemu_del_vm_change_state_handler(vmhp->vm_state);
+    virtio_mhp_requests_forget(vmhp);
+    qemu_bh_delete(vmhp->requests_bh);
 }

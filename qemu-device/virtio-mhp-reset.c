@@ -9,7 +9,6 @@
  */
 #include "qemu/osdep.h"
 #include "hw/resettable.h"
-#include "qemu/error-report.h"
 #include "system/reset.h"
 #include "virtio-mhp.h"
 
@@ -40,18 +39,6 @@ void virtio_mhp_system_reset_remove(VirtIOMHP *vmhp)
     virtio_mhp_devices = g_slist_remove(virtio_mhp_devices, vmhp);
 }
 
-static void virtio_mhp_system_reset_device(VirtIOMHP *vmhp)
-{
-    if (virtio_mhp_memory_unplug_all(vmhp) != VIRTIO_MHP_RESP_ACK) {
-        g_autofree char *got = virtio_mhp_size_text(
-            virtio_mhp_blocks_plugged_size(&vmhp->blocks));
-
-        warn_report(
-            "virtio-mhp: wanted no plugged memory after a system reset, got %s",
-            got);
-    }
-}
-
 static void virtio_mhp_system_reset_hold(Object *obj, ResetType type)
 {
     GSList *item;
@@ -61,7 +48,8 @@ static void virtio_mhp_system_reset_hold(Object *obj, ResetType type)
         return;
     }
     for (item = virtio_mhp_devices; item; item = item->next) {
-        virtio_mhp_system_reset_device(item->data);
+        virtio_mhp_requests_forget(item->data);
+        virtio_mhp_memory_reset(item->data);
     }
 }
 

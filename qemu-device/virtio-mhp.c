@@ -64,6 +64,7 @@ static void virtio_mhp_realize(DeviceState *dev, Error **errp)
     virtio_mhp_init_vdev(vdev);
     vmhp->vq = virtio_add_queue(vdev, VIRTIO_MHP_QUEUE_SIZE,
                                 virtio_mhp_handle_requests);
+    virtio_mhp_requests_init(vmhp);
     virtio_mhp_system_reset_add(vmhp);
 }
 
@@ -73,6 +74,8 @@ static void virtio_mhp_unrealize(DeviceState *dev)
     VirtIOMHP *vmhp = VIRTIO_MHP(dev);
 
     virtio_mhp_system_reset_remove(vmhp);
+    virtio_mhp_requests_cleanup(vmhp);
+    virtio_mhp_job_drop(vmhp);
     virtio_delete_queue(vmhp->vq);
     virtio_cleanup(vdev);
     virtio_mhp_blocks_free(&vmhp->blocks);
@@ -123,14 +126,23 @@ static void virtio_mhp_reset(VirtIODevice *vdev)
 {
     VirtIOMHP *vmhp = VIRTIO_MHP(vdev);
 
+    virtio_mhp_requests_forget(vmhp);
     vmhp->memmap = (VirtIOMHPMemmap){0};
     virtio_mhp_blocks_clear_reasons(&vmhp->blocks);
 }
 
+static void virtio_mhp_queue_reset(VirtIODevice *vdev, uint32_t queue_index)
+{
+    virtio_mhp_requests_forget(VIRTIO_MHP(vdev));
+}
+
 void virtio_mhp_check_unplug_request(const VirtIOMHP *vmhp, Error **errp)
 {
-    const uint64_t size = virtio_mhp_blocks_plugged_size(&vmhp->blocks);
+    uint64_t size = virtio_mhp_blocks_plugged_size(&vmhp->blocks);
 
+    if (vmhp->op.kind == VIRTIO_MHP_OP_PLUG) {
+        size += virtio_mhp_blocks_size(&vmhp->blocks, &vmhp->op.range);
+    }
     if (size || vmhp->requested_size) {
         g_autofree char *got = virtio_mhp_size_text(size);
         g_autofree char *requested = virtio_mhp_size_text(vmhp->requested_size);
@@ -157,6 +169,7 @@ void virtio_mhp_fill_device_info(const VirtIOMHP *vmhp,
 static const Property virtio_mhp_properties[] = {
     DEFINE_PROP_UINT64(VIRTIO_MHP_ADDR_PROP, VirtIOMHP, addr, 0),
     DEFINE_PROP_UINT32(VIRTIO_MHP_NODE_PROP, VirtIOMHP, node, 0),
+    DEFINE_PROP_BOOL(VIRTIO_MHP_PREALLOC_PROP, VirtIOMHP, prealloc, false),
     DEFINE_PROP_LINK(VIRTIO_MHP_MEMDEV_PROP, VirtIOMHP, memdev,
                      TYPE_MEMORY_BACKEND, HostMemoryBackend *),
 };
@@ -175,6 +188,7 @@ static void virtio_mhp_class_init(ObjectClass *klass, void *data)
     vdc->get_features = virtio_mhp_get_features;
     vdc->validate_features = virtio_mhp_validate_features;
     vdc->reset = virtio_mhp_reset;
+    vdc->queue_reset = virtio_mhp_queue_reset;
 }
 
 static const TypeInfo virtio_mhp_info = {

@@ -3,9 +3,11 @@
  * The virtio device behind mhp-vmemmap-mem: its types, its properties and the
  * verbs that its files offer to each other, in this order only:
  *
- *   pci ▸ device ▸ request ▸ memory ▸ block
+ *   pci ▸ device ▸ request ▸ memory ▸ job ▸ block
  *
- * Everything runs under the big QEMU lock, so there is no lock here.
+ * The end of work that took time travels the other way: a job tells memory,
+ * memory tells request. Everything runs under the big QEMU lock, so there is
+ * no lock here; what a job does in a thread is its own affair.
  */
 #ifndef VIRTIO_MHP_H
 #define VIRTIO_MHP_H
@@ -31,8 +33,72 @@ OBJECT_DECLARE_SIMPLE_TYPE(VirtIOMHP, VIRTIO_MHP)
 #define VIRTIO_MHP_BLOCK_SIZE_PROP "block-size"
 #define VIRTIO_MHP_REQUESTED_SIZE_PROP "requested-size"
 #define VIRTIO_MHP_SIZE_PROP "size"
+#define VIRTIO_MHP_PREALLOC_PROP "prealloc"
 #define VIRTIO_MHP_STUCK_SIZE_PROP "stuck-size"
 #define VIRTIO_MHP_STUCK_BLOCKS_PROP "stuck-blocks"
+
+/* virtio-mhp-job.c: work on the host's memory that takes time */
+
+typedef struct VirtIOMHPJob VirtIOMHPJob;
+
+/**
+ * struct VirtIOMHPWork - part of the region, and what is done with it
+ * @offset: where it starts in the region
+ * @size: in bytes
+ * @populate_all: after it was discarded, back all of it with memory
+ * @memmap: or only the memmaps in it, none if this is all zeros
+ */
+typedef struct VirtIOMHPWork {
+    uint64_t offset;
+    uint64_t size;
+    bool populate_all;
+    VirtIOMHPMemmap memmap;
+} VirtIOMHPWork;
+
+typedef enum VirtIOMHPJobResult {
+    VIRTIO_MHP_JOB_DONE,
+    VIRTIO_MHP_JOB_CANNOT_DISCARD,
+    VIRTIO_MHP_JOB_CANNOT_POPULATE,
+    VIRTIO_MHP_JOB_CANCELLED,
+} VirtIOMHPJobResult;
+
+/**
+ * enum VirtIOMHPOpKind - what the memory of some blocks goes through
+ * @VIRTIO_MHP_OP_NONE: nothing
+ * @VIRTIO_MHP_OP_PLUG: it is made ready to be plugged
+ * @VIRTIO_MHP_OP_UNPLUG: it is discarded to be unplugged
+ * @VIRTIO_MHP_OP_DISCARD: it is discarded after a reset or a failed PLUG
+ */
+typedef enum VirtIOMHPOpKind {
+    VIRTIO_MHP_OP_NONE,
+    VIRTIO_MHP_OP_PLUG,
+    VIRTIO_MHP_OP_UNPLUG,
+    VIRTIO_MHP_OP_DISCARD,
+} VirtIOMHPOpKind;
+
+/**
+ * struct VirtIOMHPOp - what goes on with the memory
+ * @kind: VIRTIO_MHP_OP_*
+ * @range: which blocks it is about
+ * @is_requested: a request waits for its end
+ * @answer: response to that request at the end of a DISCARD
+ */
+typedef struct VirtIOMHPOp {
+    VirtIOMHPOpKind kind;
+    VirtIOMHPRange range;
+    bool is_requested;
+    uint16_t answer;
+} VirtIOMHPOp;
+
+/**
+ * struct VirtIOMHPRequest - the request that is being carried out
+ * @elem: its buffer, NULL if there is none
+ * @type: VIRTIO_MHP_REQ_*, or what the driver sent in place of it
+ */
+typedef struct VirtIOMHPRequest {
+    VirtQueueElement *elem;
+    uint16_t type;
+} VirtIOMHPRequest;
 
 /**
  * struct VirtIOMHP - the device
@@ -43,9 +109,18 @@ OBJECT_DECLARE_SIMPLE_TYPE(VirtIOMHP, VIRTIO_MHP)
  * @addr: guest-physical address of the region, 0 before it has one
  * @block_size: in bytes, 0 before it is set or chosen
  * @requested_size: how much the driver shall plug, in bytes
+ * @prealloc: blocks are backed with memory before they are plugged
  * @blocks: state of each block, from realize to unrealize
  * @memmap: the driver's last MEMMAP request, zeros if there was none
  * @migration_blocker: says why the machine cannot be migrated
+ * @request: what the driver waits for
+ * @requests_bh: goes on with the queue, in the main loop
+ * @vm_state: tells when the machine stops and runs
+ * @deadline: when the work at hand must let the main loop go on, 0 outside it
+ * @is_suspended: the machine is stopped, no request is taken from the queue
+ * @op: what goes on with the memory
+ * @job: the thread's part of that, NULL if there is none
+ * @must_discard_all: a reset waits for the end of @job
  */
 struct VirtIOMHP {
     VirtIODevice parent_obj;
@@ -56,9 +131,20 @@ struct VirtIOMHP {
     uint64_t addr;
     uint64_t block_size;
     uint64_t requested_size;
+    bool prealloc;
     VirtIOMHPBlocks blocks;
     VirtIOMHPMemmap memmap;
     Error *migration_blocker;
+
+    VirtIOMHPRequest request;
+    QEMUBH *requests_bh;
+    VMChangeStateEntry *vm_state;
+    int64_t deadline;
+    bool is_suspended;
+
+    VirtIOMHPOp op;
+    VirtIOMHPJob *job;
+    bool must_discard_all;
 };
 
 /* virtio-mhp-check.c: properties, before anything is registered */
@@ -74,17 +160,55 @@ bool virtio_mhp_check_requested_size(const VirtIOMHP *vmhp, uint64_t value,
 bool virtio_mhp_check_machine(DeviceState *proxy, Error **errp);
 bool virtio_mhp_has_numa_nodes(void);
 
+/* virtio-mhp-job.c: work on the host's memory that takes time */
+
+/* @err says why the result is VIRTIO_MHP_JOB_CANNOT_POPULATE */
+typedef void VirtIOMHPJobEnded(VirtIOMHP *vmhp, VirtIOMHPJobResult result,
+                               const Error *err);
+
+/*
+ * Work until @deadline (of QEMU_CLOCK_REALTIME) and let a thread do the rest.
+ * True if there is none: @ended was called. If there is, it is called later,
+ * and the device has a @job until then.
+ */
+bool virtio_mhp_job_start(VirtIOMHP *vmhp, const VirtIOMHPWork *work,
+                          int64_t deadline, VirtIOMHPJobEnded *ended);
+/* End it soon, maybe with VIRTIO_MHP_JOB_CANCELLED; does not wait */
+void virtio_mhp_job_cancel(VirtIOMHPJob *job);
+/* End the device's job, if there is one, and wait; nobody is told */
+void virtio_mhp_job_drop(VirtIOMHP *vmhp);
+
 /* virtio-mhp-memory.c: what is done with the memory of the host */
 
 bool virtio_mhp_memory_discard_all(VirtIOMHP *vmhp, Error **errp);
-/* Each returns VIRTIO_MHP_RESP_ACK, or why nothing was changed */
-uint16_t virtio_mhp_memory_plug(VirtIOMHP *vmhp, const VirtIOMHPRange *range);
-uint16_t virtio_mhp_memory_unplug(VirtIOMHP *vmhp, const VirtIOMHPRange *range);
-uint16_t virtio_mhp_memory_unplug_all(VirtIOMHP *vmhp);
+/* Each ends with virtio_mhp_request_done(), before or after it returns */
+void virtio_mhp_memory_plug(VirtIOMHP *vmhp, const VirtIOMHPRange *range);
+void virtio_mhp_memory_unplug(VirtIOMHP *vmhp, const VirtIOMHPRange *range);
+void virtio_mhp_memory_unplug_all(VirtIOMHP *vmhp);
+/* Unplug all at once and without being asked; the request must be gone */
+void virtio_mhp_memory_reset(VirtIOMHP *vmhp);
+/*
+ * Nobody waits for the end of the request any more. Blocks that were being
+ * unplugged are unplugged from now on, blocks that were being plugged are not.
+ */
+void virtio_mhp_memory_abandon(VirtIOMHP *vmhp);
 
 /* virtio-mhp-request.c: the virtqueue */
 
 void virtio_mhp_handle_requests(VirtIODevice *vdev, VirtQueue *vq);
+/* Answer the request that virtio-mhp-memory.c was given */
+void virtio_mhp_request_done(VirtIOMHP *vmhp, uint16_t type);
+/* Go on with the queue if nothing is going on */
+void virtio_mhp_requests_continue(VirtIOMHP *vmhp);
+/* The driver has forgotten its requests */
+void virtio_mhp_requests_forget(VirtIOMHP *vmhp);
+/*
+ * Leave no request half done: an UNPLUG is answered, a PLUG goes back into
+ * the queue. For whoever is about to look at all of the device's state.
+ */
+void virtio_mhp_requests_settle(VirtIOMHP *vmhp);
+void virtio_mhp_requests_init(VirtIOMHP *vmhp);
+void virtio_mhp_requests_cleanup(VirtIOMHP *vmhp);
 
 /* virtio-mhp-reset.c: the system reset */
 
