@@ -9,6 +9,7 @@
  * and loads nowhere else.
  */
 #include "qemu/osdep.h"
+#include "exec/memory.h"
 #include "hw/boards.h"
 #include "hw/mem/memory-device.h"
 #include "hw/pci/pci_device.h"
@@ -87,6 +88,7 @@ static const MHPTypeHead mhp_types[] = {
     {TYPE_MEMORY_DEVICE, sizeof(MemoryDeviceClass), 0},
     {TYPE_MEMORY_REGION, sizeof(MemoryRegionClass), sizeof(MemoryRegion)},
     {TYPE_PCI_DEVICE, sizeof(PCIDeviceClass), sizeof(PCIDevice)},
+    {TYPE_RAM_DISCARD_MANAGER, sizeof(RamDiscardManagerClass), 0},
     {TYPE_RESETTABLE_INTERFACE, sizeof(ResettableClass), 0},
     {TYPE_VIRTIO_BUS, sizeof(VirtioBusClass), sizeof(VirtioBusState)},
     {TYPE_VIRTIO_DEVICE, sizeof(VirtioDeviceClass), sizeof(VirtIODevice)},

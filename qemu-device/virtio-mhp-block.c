@@ -104,6 +104,23 @@ void virtio_mhp_blocks_set_plugged(VirtIOMHPBlocks *blocks,
     }
 }
 
+bool virtio_mhp_blocks_next_run(const VirtIOMHPBlocks *blocks, bool plugged,
+                                VirtIOMHPRange *range)
+{
+    uint64_t first = range->first + range->nb_blocks;
+    uint64_t end;
+
+    while (first < blocks->nb_blocks && blocks->plugged[first] != plugged) {
+        first++;
+    }
+    end = first;
+    while (end < blocks->nb_blocks && blocks->plugged[end] == plugged) {
+        end++;
+    }
+    *range = (VirtIOMHPRange){first, end - first};
+    return range->nb_blocks;
+}
+
 const char *virtio_mhp_reason_name(uint16_t reason)
 {
     static const char *const names[] = {

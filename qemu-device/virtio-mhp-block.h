@@ -75,6 +75,13 @@ uint16_t virtio_mhp_blocks_state(const VirtIOMHPBlocks *blocks,
 void virtio_mhp_blocks_set_plugged(VirtIOMHPBlocks *blocks,
                                    const VirtIOMHPRange *range, bool plugged);
 
+/*
+ * Find the next run of blocks that are all plugged, or all unplugged, after
+ * @range; start with a range of no blocks. False if there is none.
+ */
+bool virtio_mhp_blocks_next_run(const VirtIOMHPBlocks *blocks, bool plugged,
+                                VirtIOMHPRange *range);
+
 /* For people; NULL if there is no such reason (DEV-STATUS-1) */
 const char *virtio_mhp_reason_name(uint16_t reason);
 /* @reason has a name */

@@ -48,6 +48,9 @@ static void virtio_mhp_memory_set_plugged(VirtIOMHP *vmhp,
 {
     const uint64_t nb_plugged = vmhp->blocks.nb_plugged;
 
+    if (!plugged) {
+        virtio_mhp_listeners_unplug(vmhp, range);
+    }
     virtio_mhp_blocks_set_plugged(&vmhp->blocks, range, plugged);
     if (vmhp->blocks.nb_plugged != nb_plugged) {
         virtio_mhp_notify_size(vmhp);
@@ -126,6 +129,9 @@ static void virtio_mhp_memory_plug_ended(VirtIOMHP *vmhp, const VirtIOMHPOp *op,
         virtio_mhp_memory_warn(vmhp, &op->range, err);
         virtio_mhp_memory_discard(vmhp, &op->range, true,
                                   VIRTIO_MHP_RESP_NACK);
+    } else if (!virtio_mhp_listeners_plug(vmhp, &op->range)) {
+        virtio_mhp_memory_discard(vmhp, &op->range, true,
+                                  VIRTIO_MHP_RESP_BUSY);
     } else {
         virtio_mhp_memory_set_plugged(vmhp, &op->range, true);
         virtio_mhp_request_done(vmhp, VIRTIO_MHP_RESP_ACK);

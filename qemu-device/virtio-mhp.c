@@ -28,26 +28,30 @@ static bool virtio_mhp_block_migration(VirtIOMHP *vmhp, Error **errp)
 /* Get the right to discard memory, and start with none in use. */
 static bool virtio_mhp_take_host(VirtIOMHP *vmhp, Error **errp)
 {
-    if (ram_block_discard_require(true)) {
+    if (ram_block_coordinated_discard_require(true)) {
         error_setg(
             errp,
-            "mhp-vmemmap-mem wants to discard unplugged memory, got a machine that forbids it (a VFIO device does, for example)");
+            "mhp-vmemmap-mem wants to discard unplugged memory, got a machine that forbids it (vhost-vdpa does, for example)");
         return false;
     }
     if (!virtio_mhp_memory_discard_all(vmhp, errp) ||
         !virtio_mhp_block_migration(vmhp, errp)) {
-        ram_block_discard_require(false);
+        ram_block_coordinated_discard_require(false);
         return false;
     }
     host_memory_backend_set_mapped(vmhp->memdev, true);
+    /* The region must have its manager when the machine maps it. */
+    memory_region_set_ram_discard_manager(&vmhp->memdev->mr,
+                                          RAM_DISCARD_MANAGER(vmhp));
     return true;
 }
 
 static void virtio_mhp_give_host(VirtIOMHP *vmhp)
 {
+    memory_region_set_ram_discard_manager(&vmhp->memdev->mr, NULL);
     host_memory_backend_set_mapped(vmhp->memdev, false);
     migrate_del_blocker(&vmhp->migration_blocker);
-    ram_block_discard_require(false);
+    ram_block_coordinated_discard_require(false);
 }
 
 static void virtio_mhp_realize(DeviceState *dev, Error **errp)
@@ -181,6 +185,7 @@ static void virtio_mhp_class_init(ObjectClass *klass, void *data)
 
     device_class_set_props(dc, virtio_mhp_properties);
     virtio_mhp_add_properties(klass);
+    virtio_mhp_listeners_class_init(klass);
     set_bit(DEVICE_CATEGORY_MISC, dc->categories);
     vdc->realize = virtio_mhp_realize;
     vdc->unrealize = virtio_mhp_unrealize;
@@ -191,11 +196,17 @@ static void virtio_mhp_class_init(ObjectClass *klass, void *data)
     vdc->queue_reset = virtio_mhp_queue_reset;
 }
 
+static InterfaceInfo virtio_mhp_interfaces[] = {
+    {TYPE_RAM_DISCARD_MANAGER},
+    {},
+};
+
 static const TypeInfo virtio_mhp_info = {
     .name = TYPE_VIRTIO_MHP,
     .parent = TYPE_VIRTIO_DEVICE,
     .instance_size = sizeof(VirtIOMHP),
     .class_init = virtio_mhp_class_init,
+    .interfaces = virtio_mhp_interfaces,
 };
 
 void virtio_mhp_register_type(void)

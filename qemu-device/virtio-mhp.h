@@ -12,7 +12,9 @@
 #ifndef VIRTIO_MHP_H
 #define VIRTIO_MHP_H
 
+#include "exec/memory.h"
 #include "hw/virtio/virtio.h"
+#include "qemu/queue.h"
 #include "qom/object.h"
 #include "system/hostmem.h"
 #include "virtio-mhp-block.h"
@@ -112,6 +114,7 @@ typedef struct VirtIOMHPRequest {
  * @prealloc: blocks are backed with memory before they are plugged
  * @blocks: state of each block, from realize to unrealize
  * @memmap: the driver's last MEMMAP request, zeros if there was none
+ * @listeners: who is told what becomes plugged and unplugged
  * @migration_blocker: says why the machine cannot be migrated
  * @request: what the driver waits for
  * @requests_bh: goes on with the queue, in the main loop
@@ -134,6 +137,7 @@ struct VirtIOMHP {
     bool prealloc;
     VirtIOMHPBlocks blocks;
     VirtIOMHPMemmap memmap;
+    QLIST_HEAD(, RamDiscardListener) listeners;
     Error *migration_blocker;
 
     VirtIOMHPRequest request;
@@ -192,6 +196,16 @@ void virtio_mhp_memory_reset(VirtIOMHP *vmhp);
  * unplugged are unplugged from now on, blocks that were being plugged are not.
  */
 void virtio_mhp_memory_abandon(VirtIOMHP *vmhp);
+
+/* virtio-mhp-discard.c: who else on the host uses the guest's memory */
+
+/* Before the blocks become plugged; false if one refused and none knows */
+bool virtio_mhp_listeners_plug(VirtIOMHP *vmhp, const VirtIOMHPRange *range);
+/* Before those blocks of the range that are plugged become unplugged */
+void virtio_mhp_listeners_unplug(VirtIOMHP *vmhp, const VirtIOMHPRange *range);
+/* After all of @blocks has been replaced */
+bool virtio_mhp_listeners_plug_again(VirtIOMHP *vmhp);
+void virtio_mhp_listeners_class_init(ObjectClass *klass);
 
 /* virtio-mhp-request.c: the virtqueue */
 
