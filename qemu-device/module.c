@@ -14,6 +14,7 @@
 #include "hw/mem/memory-device.h"
 #include "hw/pci/pci_device.h"
 #include "hw/resettable.h"
+#include "hw/virtio/virtio-balloon.h"
 #include "hw/virtio/virtio-bus.h"
 #include "hw/virtio/virtio-md-pci.h"
 #include "qapi/qapi-commands-control.h"
@@ -90,6 +91,7 @@ static const MHPTypeHead mhp_types[] = {
     {TYPE_PCI_DEVICE, sizeof(PCIDeviceClass), sizeof(PCIDevice)},
     {TYPE_RAM_DISCARD_MANAGER, sizeof(RamDiscardManagerClass), 0},
     {TYPE_RESETTABLE_INTERFACE, sizeof(ResettableClass), 0},
+    {TYPE_VIRTIO_BALLOON, sizeof(VirtioDeviceClass), sizeof(VirtIOBalloon)},
     {TYPE_VIRTIO_BUS, sizeof(VirtioBusClass), sizeof(VirtioBusState)},
     {TYPE_VIRTIO_DEVICE, sizeof(VirtioDeviceClass), sizeof(VirtIODevice)},
     {TYPE_VIRTIO_MD_PCI, sizeof(VirtIOMDPCIClass), sizeof(VirtIOMDPCI)},

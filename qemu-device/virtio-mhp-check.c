@@ -255,7 +255,8 @@ bool virtio_mhp_check(const VirtIOMHP *vmhp, Error **errp)
            virtio_mhp_check_region_size(vmhp, errp) &&
            virtio_mhp_check_requested_size(vmhp, vmhp->requested_size, errp) &&
            virtio_mhp_check_node(vmhp, errp) &&
-           virtio_mhp_check_addr(vmhp, errp) && virtio_mhp_check_mlock(errp);
+           virtio_mhp_check_addr(vmhp, errp) &&
+           virtio_mhp_check_mlock(errp) && virtio_mhp_balloon_check(vmhp, errp);
 }
 
 /* Without the machine's hook the region would get no address (microvm). */

@@ -19,14 +19,21 @@
 /* What the main loop is held for before a thread takes over */
 #define VIRTIO_MHP_TIME_NS (4 * SCALE_MS)
 
-/* Tell the operator; the event carries the names of the PCI device. */
-static void virtio_mhp_notify_size(VirtIOMHP *vmhp)
+/*
+ * Who has the balloon tells it by the balloon's event alone: libvirt 9 would
+ * count the memory twice. The other carries the names of the PCI device.
+ */
+void virtio_mhp_memory_notify_size(VirtIOMHP *vmhp)
 {
     DeviceState *proxy = qdev_get_parent_bus(DEVICE(vmhp))->parent;
     g_autofree char *path = object_get_canonical_path(OBJECT(proxy));
     const uint64_t size = virtio_mhp_blocks_plugged_size(&vmhp->blocks);
 
-    qapi_event_send_memory_device_size_change(proxy->id, size, path);
+    if (virtio_mhp_balloon_is_owner(vmhp)) {
+        virtio_mhp_balloon_notify(vmhp);
+    } else {
+        qapi_event_send_memory_device_size_change(proxy->id, size, path);
+    }
 }
 
 bool virtio_mhp_memory_discard_all(VirtIOMHP *vmhp, Error **errp)
@@ -53,7 +60,7 @@ static void virtio_mhp_memory_set_plugged(VirtIOMHP *vmhp,
     }
     virtio_mhp_blocks_set_plugged(&vmhp->blocks, range, plugged);
     if (vmhp->blocks.nb_plugged != nb_plugged) {
-        virtio_mhp_notify_size(vmhp);
+        virtio_mhp_memory_notify_size(vmhp);
     }
 }
 

@@ -55,8 +55,8 @@ static void virtio_mhp_get_requested_size(Object *obj, Visitor *v,
 }
 
 /* Once realized: check at once and tell the driver (DEV-CFG-3). */
-static void virtio_mhp_change_requested_size(VirtIOMHP *vmhp, uint64_t value,
-                                             Error **errp)
+void virtio_mhp_change_requested_size(VirtIOMHP *vmhp, uint64_t value,
+                                      Error **errp)
 {
     DeviceState *proxy = qdev_get_parent_bus(DEVICE(vmhp))->parent;
 

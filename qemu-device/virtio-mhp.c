@@ -70,6 +70,7 @@ static void virtio_mhp_realize(DeviceState *dev, Error **errp)
                                 virtio_mhp_handle_requests);
     virtio_mhp_requests_init(vmhp);
     virtio_mhp_system_reset_add(vmhp);
+    virtio_mhp_balloon_add(vmhp);
 }
 
 static void virtio_mhp_unrealize(DeviceState *dev)
@@ -77,6 +78,7 @@ static void virtio_mhp_unrealize(DeviceState *dev)
     VirtIODevice *vdev = VIRTIO_DEVICE(dev);
     VirtIOMHP *vmhp = VIRTIO_MHP(dev);
 
+    virtio_mhp_balloon_remove(vmhp);
     virtio_mhp_system_reset_remove(vmhp);
     virtio_mhp_requests_cleanup(vmhp);
     virtio_mhp_job_drop(vmhp);
@@ -173,6 +175,8 @@ void virtio_mhp_fill_device_info(const VirtIOMHP *vmhp,
 static const Property virtio_mhp_properties[] = {
     DEFINE_PROP_UINT64(VIRTIO_MHP_ADDR_PROP, VirtIOMHP, addr, 0),
     DEFINE_PROP_UINT32(VIRTIO_MHP_NODE_PROP, VirtIOMHP, node, 0),
+    DEFINE_PROP_ON_OFF_AUTO(VIRTIO_MHP_BALLOON_PROP, VirtIOMHP, balloon,
+                            ON_OFF_AUTO_AUTO),
     DEFINE_PROP_BOOL(VIRTIO_MHP_PREALLOC_PROP, VirtIOMHP, prealloc, false),
     DEFINE_PROP_LINK(VIRTIO_MHP_MEMDEV_PROP, VirtIOMHP, memdev,
                      TYPE_MEMORY_BACKEND, HostMemoryBackend *),

@@ -36,6 +36,7 @@ OBJECT_DECLARE_SIMPLE_TYPE(VirtIOMHP, VIRTIO_MHP)
 #define VIRTIO_MHP_REQUESTED_SIZE_PROP "requested-size"
 #define VIRTIO_MHP_SIZE_PROP "size"
 #define VIRTIO_MHP_PREALLOC_PROP "prealloc"
+#define VIRTIO_MHP_BALLOON_PROP "balloon"
 #define VIRTIO_MHP_STUCK_SIZE_PROP "stuck-size"
 #define VIRTIO_MHP_STUCK_BLOCKS_PROP "stuck-blocks"
 
@@ -111,6 +112,7 @@ typedef struct VirtIOMHPRequest {
  * @addr: guest-physical address of the region, 0 before it has one
  * @block_size: in bytes, 0 before it is set or chosen
  * @requested_size: how much the driver shall plug, in bytes
+ * @balloon: whether it may have QEMU's balloon handler
  * @prealloc: blocks are backed with memory before they are plugged
  * @blocks: state of each block, from realize to unrealize
  * @memmap: the driver's last MEMMAP request, zeros if there was none
@@ -134,6 +136,7 @@ struct VirtIOMHP {
     uint64_t addr;
     uint64_t block_size;
     uint64_t requested_size;
+    OnOffAuto balloon;
     bool prealloc;
     VirtIOMHPBlocks blocks;
     VirtIOMHPMemmap memmap;
@@ -189,6 +192,8 @@ bool virtio_mhp_memory_discard_all(VirtIOMHP *vmhp, Error **errp);
 void virtio_mhp_memory_plug(VirtIOMHP *vmhp, const VirtIOMHPRange *range);
 void virtio_mhp_memory_unplug(VirtIOMHP *vmhp, const VirtIOMHPRange *range);
 void virtio_mhp_memory_unplug_all(VirtIOMHP *vmhp);
+/* Tell the operator; after each change of how much is plugged */
+void virtio_mhp_memory_notify_size(VirtIOMHP *vmhp);
 /* Unplug all at once and without being asked; the request must be gone */
 void virtio_mhp_memory_reset(VirtIOMHP *vmhp);
 /*
@@ -234,6 +239,19 @@ void virtio_mhp_system_reset_register_type(void);
 /* virtio-mhp-properties.c: what the operator reads and changes */
 
 void virtio_mhp_add_properties(ObjectClass *klass);
+/* Check it and tell the driver (DEV-CFG-3) */
+void virtio_mhp_change_requested_size(VirtIOMHP *vmhp, uint64_t value,
+                                      Error **errp);
+
+/* virtio-mhp-balloon.c: QMP's balloon commands */
+
+bool virtio_mhp_balloon_check(const VirtIOMHP *vmhp, Error **errp);
+/* From the one to the other, the device may have the balloon handler */
+void virtio_mhp_balloon_add(VirtIOMHP *vmhp);
+void virtio_mhp_balloon_remove(VirtIOMHP *vmhp);
+bool virtio_mhp_balloon_is_owner(const VirtIOMHP *vmhp);
+/* Send the event */
+void virtio_mhp_balloon_notify(const VirtIOMHP *vmhp);
 
 /* virtio-mhp.c: the device */
 
