@@ -8,6 +8,8 @@
  */
 #include "virtio-mhp-block.h"
 
+#include "virtio-mhp-fault.h"
+
 #include <glib.h>
 #include <uapi/linux/virtio_mhp.h>
 
@@ -40,7 +42,8 @@ bool virtio_mhp_blocks_range(const VirtIOMHPBlocks *blocks, uint64_t addr,
     }
     /* Compare numbers of blocks, which cannot overflow as addresses can. */
     first = (addr - blocks->addr) / blocks->block_size;
-    if (first >= blocks->nb_blocks || nb_blocks > blocks->nb_blocks - first) {
+    if (first >= blocks->nb_blocks || (nb_blocks > blocks->nb_blocks - first &&
+                                       !virtio_mhp_has_fault(RANGE))) {
         return false;
     }
     *range = (VirtIOMHPRange){first, nb_blocks};
@@ -69,12 +72,23 @@ uint64_t virtio_mhp_blocks_plugged_size(const VirtIOMHPBlocks *blocks)
     return blocks->nb_plugged * blocks->block_size;
 }
 
+/* The last line of defence: all that reads or writes the tables asks here. */
+static void virtio_mhp_blocks_assert_range(const VirtIOMHPBlocks *blocks,
+                                           const VirtIOMHPRange *range)
+{
+    g_assert(range->first < blocks->nb_blocks);
+    g_assert(range->nb_blocks > 0);
+    g_assert(range->nb_blocks <= blocks->nb_blocks - range->first);
+}
+
 uint16_t virtio_mhp_blocks_state(const VirtIOMHPBlocks *blocks,
                                  const VirtIOMHPRange *range)
 {
-    const bool first = blocks->plugged[range->first];
+    bool first;
     uint64_t i;
 
+    virtio_mhp_blocks_assert_range(blocks, range);
+    first = blocks->plugged[range->first];
     for (i = 1; i < range->nb_blocks; i++) {
         if (blocks->plugged[range->first + i] != first) {
             return VIRTIO_MHP_STATE_MIXED;
@@ -94,11 +108,15 @@ static void virtio_mhp_block_set_reason(VirtIOMHPBlocks *blocks, uint64_t i,
 void virtio_mhp_blocks_set_plugged(VirtIOMHPBlocks *blocks,
                                    const VirtIOMHPRange *range, bool plugged)
 {
+    const uint64_t end = range->first + range->nb_blocks;
     uint64_t i;
 
-    for (i = range->first; i < range->first + range->nb_blocks; i++) {
+    virtio_mhp_blocks_assert_range(blocks, range);
+    for (i = range->first; i < end; i++) {
         blocks->nb_plugged -= blocks->plugged[i];
-        blocks->plugged[i] = plugged;
+        if (!virtio_mhp_has_fault(BITMAP) || i == range->first || i < end - 1) {
+            blocks->plugged[i] = plugged;
+        }
         blocks->nb_plugged += plugged;
         virtio_mhp_block_set_reason(blocks, i, VIRTIO_MHP_REASON_NONE);
     }
@@ -143,6 +161,7 @@ void virtio_mhp_blocks_set_reason(VirtIOMHPBlocks *blocks,
 {
     uint64_t i;
 
+    virtio_mhp_blocks_assert_range(blocks, range);
     for (i = range->first; i < range->first + range->nb_blocks; i++) {
         virtio_mhp_block_set_reason(blocks, i, reason);
     }

@@ -14,6 +14,7 @@
 #include "qapi/qapi-events-machine.h"
 #include "qemu/error-report.h"
 #include "qemu/timer.h"
+#include "virtio-mhp-fault.h"
 #include "virtio-mhp.h"
 
 /* What the main loop is held for before a thread takes over */
@@ -73,8 +74,13 @@ static void virtio_mhp_memory_start(VirtIOMHP *vmhp, const VirtIOMHPOp *op)
         .offset = virtio_mhp_blocks_offset(&vmhp->blocks, &op->range),
         .size = virtio_mhp_blocks_size(&vmhp->blocks, &op->range),
     };
+    const uint64_t end = work.offset + work.size;
     int64_t deadline = vmhp->deadline;
 
+    if (virtio_mhp_has_fault(DISCARD) && op->kind == VIRTIO_MHP_OP_UNPLUG &&
+        end < memory_region_size(&vmhp->memdev->mr)) {
+        work.size += vmhp->block_size;
+    }
     if (op->kind == VIRTIO_MHP_OP_PLUG) {
         work.populate_all = vmhp->prealloc;
         work.memmap = vmhp->memmap;
