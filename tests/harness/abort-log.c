@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * SIGABRT handler that copies log tails to stderr. It calls only functions
- * that are safe in a signal handler; the table has a fixed size for the same
- * reason.
+ * Handler of SIGABRT (g_assert) and SIGTRAP (g_error) that copies log tails to
+ * stderr. It calls only functions that are safe in a signal handler; the table
+ * has a fixed size for the same reason.
  */
 #include "abort-log.h"
 
@@ -58,6 +58,7 @@ static void abort_log_handler(int signal_number)
 void abort_log_add(int fd, const char *name)
 {
     signal(SIGABRT, abort_log_handler);
+    signal(SIGTRAP, abort_log_handler);
     for (int i = 0; i < ABORT_LOG_FILES; i++) {
         if (!abort_logs[i].fd) {
             abort_logs[i].fd = fd;

@@ -212,13 +212,11 @@ static void virtio_pci_notify_queue(VirtioPci *vp)
                     0);
 }
 
-void virtio_pci_submit(VirtioPci *vp, const struct vring_desc *descs,
-                       unsigned nb_descs)
+static void virtio_pci_write_table(VirtioPci *vp,
+                                   const struct vring_desc *descs,
+                                   unsigned nb_descs)
 {
     struct vring_desc table[VIRTIO_PCI_QUEUE_SIZE];
-    uint16_t slot = vp->nb_submitted % VIRTIO_PCI_QUEUE_SIZE;
-    uint64_t ring = VIRTIO_PCI_AVAIL +
-                    G_STRUCT_OFFSET(struct vring_avail, ring);
 
     g_assert_cmpuint(nb_descs, <=, VIRTIO_PCI_QUEUE_SIZE);
     for (unsigned i = 0; i < nb_descs; i++) {
@@ -228,39 +226,85 @@ void virtio_pci_submit(VirtioPci *vp, const struct vring_desc *descs,
         table[i].next = GUINT16_TO_LE(descs[i].next);
     }
     qtest_write(vp->qtest, VIRTIO_PCI_DESC, table, nb_descs * sizeof(table[0]));
-    qtest_write_reg(vp->qtest, ring + slot * sizeof(uint16_t), 2, 0);
-    vp->nb_submitted++;
+}
+
+void virtio_pci_submit_heads(VirtioPci *vp, const struct vring_desc *descs,
+                             unsigned nb_descs, const uint16_t *heads,
+                             unsigned nb_heads)
+{
+    uint64_t ring = VIRTIO_PCI_AVAIL +
+                    G_STRUCT_OFFSET(struct vring_avail, ring);
+
+    virtio_pci_write_table(vp, descs, nb_descs);
+    for (unsigned i = 0; i < nb_heads; i++) {
+        uint16_t slot = vp->nb_submitted++ % VIRTIO_PCI_QUEUE_SIZE;
+
+        qtest_write_reg(vp->qtest, ring + slot * sizeof(uint16_t), 2, heads[i]);
+    }
     qtest_write_reg(vp->qtest,
                     VIRTIO_PCI_AVAIL + G_STRUCT_OFFSET(struct vring_avail, idx),
                     2, vp->nb_submitted);
     virtio_pci_notify_queue(vp);
 }
 
-VirtioPciOutcome virtio_pci_wait(VirtioPci *vp, uint32_t *len)
+void virtio_pci_submit(VirtioPci *vp, const struct vring_desc *descs,
+                       unsigned nb_descs)
+{
+    const uint16_t head = 0;
+
+    virtio_pci_submit_heads(vp, descs, nb_descs, &head, 1);
+}
+
+static void virtio_pci_read_used(VirtioPci *vp, struct vring_used_elem *elems,
+                                 uint16_t first, unsigned nb_elems)
+{
+    struct vring_used_elem ring[VIRTIO_PCI_QUEUE_SIZE];
+
+    qtest_read(vp->qtest,
+               VIRTIO_PCI_USED_RING + G_STRUCT_OFFSET(struct vring_used, ring),
+               ring, sizeof(ring));
+    for (unsigned i = 0; i < nb_elems; i++) {
+        const struct vring_used_elem *elem =
+            &ring[(uint16_t)(first + i) % VIRTIO_PCI_QUEUE_SIZE];
+
+        elems[i].id = GUINT32_FROM_LE(elem->id);
+        elems[i].len = GUINT32_FROM_LE(elem->len);
+    }
+}
+
+unsigned virtio_pci_wait_heads(VirtioPci *vp, struct vring_used_elem *elems,
+                               unsigned nb_heads)
 {
     uint64_t idx = VIRTIO_PCI_USED_RING +
                    G_STRUCT_OFFSET(struct vring_used, idx);
-    uint16_t slot = (vp->nb_submitted - 1) % VIRTIO_PCI_QUEUE_SIZE;
-    uint64_t elem = VIRTIO_PCI_USED_RING +
-                    G_STRUCT_OFFSET(struct vring_used, ring) +
-                    slot * sizeof(struct vring_used_elem);
+    uint16_t first = vp->nb_submitted - nb_heads;
     int64_t end = g_get_monotonic_time() + VIRTIO_PCI_WAIT_US;
 
     while (g_get_monotonic_time() < end) {
         /* First the status: a device that breaks does not answer later */
         bool broken = virtio_pci_status(vp) & VIRTIO_CONFIG_S_NEEDS_RESET;
+        /* Below 0 while chains from before are not used, either */
+        int16_t nb_used = (int16_t)(qtest_read_reg(vp->qtest, idx, 2) - first);
 
-        if (qtest_read_reg(vp->qtest, idx, 2) == vp->nb_submitted) {
-            if (len) {
-                *len = (uint32_t)qtest_read_reg(
-                    vp->qtest,
-                    elem + G_STRUCT_OFFSET(struct vring_used_elem, len), 4);
-            }
-            return VIRTIO_PCI_USED;
-        }
-        if (broken) {
-            return VIRTIO_PCI_BROKEN;
+        g_assert_cmpint(nb_used, <=, (int)nb_heads);
+        if (nb_used == (int)nb_heads || broken) {
+            nb_used = MAX(nb_used, 0);
+            virtio_pci_read_used(vp, elems, first, nb_used);
+            return nb_used;
         }
     }
     g_error("the device neither answered nor asked for a reset");
+}
+
+VirtioPciOutcome virtio_pci_wait(VirtioPci *vp, uint32_t *len)
+{
+    struct vring_used_elem elem;
+
+    if (!virtio_pci_wait_heads(vp, &elem, 1)) {
+        return VIRTIO_PCI_BROKEN;
+    }
+    if (len) {
+        *len = elem.len;
+    }
+    return VIRTIO_PCI_USED;
 }

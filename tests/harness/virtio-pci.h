@@ -18,7 +18,7 @@
 #include "qtest.h"
 
 #define VIRTIO_PCI_RAM_END 0x200000
-#define VIRTIO_PCI_QUEUE_SIZE 8
+#define VIRTIO_PCI_QUEUE_SIZE 128
 
 typedef struct VirtioPci VirtioPci;
 
@@ -62,6 +62,14 @@ uint8_t virtio_pci_isr(VirtioPci *vp);
 void virtio_pci_submit(VirtioPci *vp, const struct vring_desc *descs,
                        unsigned nb_descs);
 
+/*
+ * Make several chains of one table available at once, each by the index of its
+ * first descriptor, right or wrong
+ */
+void virtio_pci_submit_heads(VirtioPci *vp, const struct vring_desc *descs,
+                             unsigned nb_descs, const uint16_t *heads,
+                             unsigned nb_heads);
+
 typedef enum {
     VIRTIO_PCI_USED,   /* the buffer came back */
     VIRTIO_PCI_BROKEN, /* the device needs a reset and kept the buffer */
@@ -69,6 +77,14 @@ typedef enum {
 
 /* Wait for either; @len (may be NULL) gets the used length */
 VirtioPciOutcome virtio_pci_wait(VirtioPci *vp, uint32_t *len);
+
+/*
+ * The same for the last @nb_heads chains: how many of them came back, which is
+ * less than all only if the device is broken. @elems (in host order) gets
+ * those that did.
+ */
+unsigned virtio_pci_wait_heads(VirtioPci *vp, struct vring_used_elem *elems,
+                               unsigned nb_heads);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VirtioPci, virtio_pci_free)
 

@@ -66,6 +66,15 @@ static Channel *vm_new_channel(Vm *vm, const char *id)
     return channel_new(fds[0]);
 }
 
+/* For a plugin with sanitizers, whose run-time libraries must come first */
+static void vm_preload(Vm *vm, const char *libraries)
+{
+    if (libraries) {
+        vm_set_env(vm, "LD_PRELOAD", libraries);
+        vm_set_env(vm, "ASAN_OPTIONS", "detect_leaks=0");
+    }
+}
+
 Vm *vm_new(void)
 {
     const char *qemu = g_getenv("MHP_QEMU");
@@ -80,6 +89,7 @@ Vm *vm_new(void)
                                           GINT_TO_POINTER(getpid()), NULL);
     g_subprocess_launcher_take_stderr_fd(vm->launcher,
                                          logs_add(vm->logs, VM_STDERR));
+    vm_preload(vm, g_getenv("MHP_QEMU_PRELOAD"));
 
     vm_add_args(vm, qemu ? qemu : "qemu-system-x86_64", "-nodefaults",
                 "-no-user-config", "-display", "none", NULL);
@@ -112,9 +122,13 @@ void vm_add_opt(Vm *vm, const char *option, const char *format, ...)
 
 void vm_add_plugin(Vm *vm)
 {
-    g_autofree char *path = vm_build_path("mhp-vmemmap-mem.so");
+    const char *plugin = g_getenv("MHP_PLUGIN");
+    g_autofree char *path = plugin ? g_strdup(plugin)
+                                   : vm_build_path("mhp-vmemmap-mem.so");
 
-    vm_add_opt(vm, "plugin", "%s", path);
+    if (*path) {
+        vm_add_opt(vm, "plugin", "%s", path);
+    }
 }
 
 Channel *vm_add_channel(Vm *vm, const char *id)

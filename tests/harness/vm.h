@@ -17,7 +17,7 @@ typedef struct Vm Vm;
 /*
  * A QEMU that is not started yet. Its arguments so far: -nodefaults,
  * -no-user-config, -display none, and QMP. QEMU is $MHP_QEMU or
- * qemu-system-x86_64.
+ * qemu-system-x86_64, with $MHP_QEMU_PRELOAD as its LD_PRELOAD if that is set.
  */
 Vm *vm_new(void);
 
@@ -34,7 +34,11 @@ void vm_add_args(Vm *vm, ...) G_GNUC_NULL_TERMINATED;
 void vm_add_opt(Vm *vm, const char *option, const char *format, ...)
     G_GNUC_PRINTF(3, 4);
 
-/* Append -plugin for the device under test: $MHP_BUILD/mhp-vmemmap-mem.so */
+/*
+ * Append -plugin for the device under test: $MHP_PLUGIN, by default
+ * $MHP_BUILD/mhp-vmemmap-mem.so; nothing if it is empty, for a QEMU that has
+ * the device built in
+ */
 void vm_add_plugin(Vm *vm);
 
 /*

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A run of the fuzzer: a machine with the device, and the model of it. Each
+ * step does something to both; then both must still agree. What a step does
+ * depends on nothing but the seed and the steps before.
+ */
+#ifndef FUZZ_FUZZ_H
+#define FUZZ_FUZZ_H
+
+#include "mhp.h"
+#include "model.h"
+
+typedef struct Fuzz {
+    Mhp *mhp;
+    Model model;
+    GRand *rand;
+    unsigned step;
+    int trace; /* file that tells what was done; its end is shown on failure */
+} Fuzz;
+
+/* Add a line about the step to the trace */
+void fuzz_tell(Fuzz *fuzz, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+/* From 0 to, not including, @n; whether something of one in @n happens */
+unsigned fuzz_pick(Fuzz *fuzz, unsigned n);
+bool fuzz_one_in(Fuzz *fuzz, unsigned n);
+uint64_t fuzz_number(Fuzz *fuzz);
+
+/* steps.c: something, chosen by chance */
+void fuzz_do_step(Fuzz *fuzz);
+
+/* step-requests.c: traffic of the virtqueue */
+void fuzz_step_requests(Fuzz *fuzz);
+void fuzz_step_requests_in_block(Fuzz *fuzz);
+void fuzz_step_requests_nowhere(Fuzz *fuzz);
+
+/* step-host.c: what the operator and the machine do */
+void fuzz_step_requested_size(Fuzz *fuzz);
+void fuzz_step_query(Fuzz *fuzz);
+void fuzz_step_system_reset(Fuzz *fuzz);
+
+/* marks.c: what the driver writes to blocks */
+
+void fuzz_step_mark(Fuzz *fuzz);
+void fuzz_step_touch_unplugged(Fuzz *fuzz);
+/* Marks of all plugged blocks, with @whole all bytes of these */
+void fuzz_check_marks(Fuzz *fuzz, bool whole);
+
+/* check.c: the device is as the model says; @thorough takes longer */
+void fuzz_check(Fuzz *fuzz, bool thorough);
+
+#endif /* FUZZ_FUZZ_H */

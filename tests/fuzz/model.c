@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Model: see model.h. */
+#include "model.h"
+
+#include <inttypes.h>
+
+unsigned model_nb_plugged(const Model *model)
+{
+    unsigned nb = 0;
+
+    for (unsigned i = 0; i < MHP_NB_BLOCKS; i++) {
+        nb += model->blocks[i].plugged;
+    }
+    return nb;
+}
+
+unsigned model_nb_stuck(const Model *model)
+{
+    unsigned nb = 0;
+
+    for (unsigned i = 0; i < MHP_NB_BLOCKS; i++) {
+        nb += model->blocks[i].reason != VIRTIO_MHP_REASON_NONE;
+    }
+    return nb;
+}
+
+/* Blocks from @first up to, not including, @end */
+typedef struct Range {
+    unsigned first;
+    unsigned end;
+} Range;
+
+/* DEV-REQ-3 */
+static bool model_range(const Model *model, uint64_t addr, uint16_t nb_blocks,
+                        Range *range)
+{
+    for (unsigned i = 0; i < MHP_NB_BLOCKS; i++) {
+        if (addr == model->addr + i * MHP_BLOCK_SIZE) {
+            *range = (Range){i, i + nb_blocks};
+            return nb_blocks > 0 && range->end <= MHP_NB_BLOCKS;
+        }
+    }
+    return false;
+}
+
+static unsigned model_nb_plugged_in(const Model *model, Range range)
+{
+    unsigned nb = 0;
+
+    for (unsigned i = range.first; i < range.end; i++) {
+        nb += model->blocks[i].plugged;
+    }
+    return nb;
+}
+
+/* What a block holds that changes its state is lost (DEV-PLUG-5) */
+static void model_set_plugged(Model *model, Range range, bool plugged)
+{
+    for (unsigned i = range.first; i < range.end; i++) {
+        model->blocks[i] = (ModelBlock){.plugged = plugged};
+    }
+}
+
+/* DEV-PLUG-1, DEV-PLUG-2, DEV-PLUG-7 */
+static uint16_t model_plug(Model *model, Range range)
+{
+    uint64_t nb = model_nb_plugged(model) + range.end - range.first;
+
+    if (nb * MHP_BLOCK_SIZE > model->requested_size) {
+        return VIRTIO_MHP_RESP_NACK;
+    }
+    if (model_nb_plugged_in(model, range)) {
+        return VIRTIO_MHP_RESP_ERROR;
+    }
+    model_set_plugged(model, range, true);
+    return VIRTIO_MHP_RESP_ACK;
+}
+
+/* DEV-UNPLUG-1 */
+static uint16_t model_unplug(Model *model, Range range)
+{
+    if (model_nb_plugged_in(model, range) != range.end - range.first) {
+        return VIRTIO_MHP_RESP_ERROR;
+    }
+    model_set_plugged(model, range, false);
+    return VIRTIO_MHP_RESP_ACK;
+}
+
+/* DEV-STATE-1 */
+static uint16_t model_state(const Model *model, Range range)
+{
+    unsigned nb = model_nb_plugged_in(model, range);
+
+    if (!nb) {
+        return VIRTIO_MHP_STATE_UNPLUGGED;
+    }
+    return nb == range.end - range.first ? VIRTIO_MHP_STATE_PLUGGED
+                                         : VIRTIO_MHP_STATE_MIXED;
+}
+
+/* DEV-STATUS-1 */
+static uint16_t model_status(Model *model, Range range, uint16_t reason)
+{
+    if (reason > VIRTIO_MHP_REASON_NO_MEMMAP) {
+        return VIRTIO_MHP_RESP_ERROR;
+    }
+    for (unsigned i = range.first; i < range.end; i++) {
+        model->blocks[i].reason = reason;
+    }
+    return VIRTIO_MHP_RESP_ACK;
+}
+
+/* DEV-MEMMAP-1 */
+static uint16_t model_memmap(uint64_t unit_size, uint64_t memmap_size)
+{
+    bool is_power_of_two = unit_size && !(unit_size & (unit_size - 1));
+
+    return is_power_of_two && unit_size >= MHP_BLOCK_SIZE &&
+                   memmap_size < unit_size && memmap_size % 4096 == 0
+               ? VIRTIO_MHP_RESP_ACK
+               : VIRTIO_MHP_RESP_ERROR;
+}
+
+/* PLUG, UNPLUG, STATE and STATUS */
+static uint16_t model_range_request(Model *model, uint16_t type,
+                                    const struct virtio_mhp_req *req,
+                                    struct virtio_mhp_resp *resp)
+{
+    Range range;
+
+    if (!model_range(model, GUINT64_FROM_LE(req->u.plug.addr),
+                     GUINT16_FROM_LE(req->u.plug.nb_blocks), &range)) {
+        return VIRTIO_MHP_RESP_ERROR;
+    }
+    switch (type) {
+    case VIRTIO_MHP_REQ_PLUG:
+        return model_plug(model, range);
+    case VIRTIO_MHP_REQ_UNPLUG:
+        return model_unplug(model, range);
+    case VIRTIO_MHP_REQ_STATE:
+        resp->u.state.state = GUINT16_TO_LE(model_state(model, range));
+        return VIRTIO_MHP_RESP_ACK;
+    default:
+        return model_status(model, range,
+                            GUINT16_FROM_LE(req->u.status.reason));
+    }
+}
+
+static uint16_t model_unplug_all(Model *model)
+{
+    model_set_plugged(model, (Range){0, MHP_NB_BLOCKS}, false);
+    return VIRTIO_MHP_RESP_ACK;
+}
+
+static bool model_has_feature(const Model *model, unsigned bit)
+{
+    return model->features >> bit & 1;
+}
+
+/* DEV-REQ-2 */
+static uint16_t model_answer(Model *model, const struct virtio_mhp_req *req,
+                             struct virtio_mhp_resp *resp)
+{
+    uint16_t type = GUINT16_FROM_LE(req->type);
+
+    switch (type) {
+    case VIRTIO_MHP_REQ_UNPLUG_ALL:
+        return model_unplug_all(model);
+    case VIRTIO_MHP_REQ_MEMMAP:
+        return model_has_feature(model, VIRTIO_MHP_F_MEMMAP_ON_BLOCK)
+                   ? model_memmap(GUINT64_FROM_LE(req->u.memmap.unit_size),
+                                  GUINT64_FROM_LE(req->u.memmap.memmap_size))
+                   : VIRTIO_MHP_RESP_ERROR;
+    case VIRTIO_MHP_REQ_STATUS:
+        if (!model_has_feature(model, VIRTIO_MHP_F_STATUS)) {
+            return VIRTIO_MHP_RESP_ERROR;
+        }
+        return model_range_request(model, type, req, resp);
+    case VIRTIO_MHP_REQ_PLUG:
+    case VIRTIO_MHP_REQ_UNPLUG:
+    case VIRTIO_MHP_REQ_STATE:
+        return model_range_request(model, type, req, resp);
+    default:
+        return VIRTIO_MHP_RESP_ERROR;
+    }
+}
+
+struct virtio_mhp_resp model_request(Model *model,
+                                     const struct virtio_mhp_req *req)
+{
+    struct virtio_mhp_resp resp = {0};
+
+    resp.type = GUINT16_TO_LE(model_answer(model, req, &resp));
+    return resp;
+}
+
+/* DEV-RESET-1, DEV-STATUS-2 */
+void model_restart_driver(Model *model, uint64_t features)
+{
+    model->features = features;
+    for (unsigned i = 0; i < MHP_NB_BLOCKS; i++) {
+        model->blocks[i].reason = VIRTIO_MHP_REASON_NONE;
+    }
+}
+
+/* DEV-RESET-2 */
+void model_system_reset(Model *model)
+{
+    model_unplug_all(model);
+    model->features = MHP_FEATURES;
+}
+
+char *model_reports(const Model *model)
+{
+    static const char *const names[] = {
+        "none",          "busy",      "pinned",     "hugetlb",   "no-room",
+        "kernel-memory", "not-added", "not-online", "no-memmap",
+    };
+    GString *lines = g_string_new(NULL);
+    unsigned end;
+
+    for (unsigned i = 0; i < MHP_NB_BLOCKS; i = end) {
+        uint16_t reason = model->blocks[i].reason;
+
+        for (end = i + 1;
+             end < MHP_NB_BLOCKS && model->blocks[end].reason == reason;
+             end++) {
+        }
+        if (reason != VIRTIO_MHP_REASON_NONE) {
+            g_string_append_printf(
+                lines, "%s0x%" PRIx64 "-0x%" PRIx64 ": %s",
+                lines->len ? "\n" : "", model->addr + i * MHP_BLOCK_SIZE,
+                model->addr + end * MHP_BLOCK_SIZE - 1, names[reason]);
+        }
+    }
+    return g_string_free(lines, FALSE);
+}
