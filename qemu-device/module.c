@@ -41,10 +41,12 @@ void virtio_mhp_init_vdev(VirtIODevice *vdev)
     vdev->name = TYPE_VIRTIO_MHP;
 }
 
-void virtio_mhp_set_pci_device_id(DeviceState *proxy)
+void virtio_mhp_set_pci_device_id(DeviceState *proxy, bool is_virtio_mem)
 {
+    const uint16_t id = is_virtio_mem ? VIRTIO_ID_MEM : VIRTIO_ID_MHP;
+
     pci_config_set_device_id(PCI_DEVICE(proxy)->config,
-                             PCI_DEVICE_ID_VIRTIO_10_BASE + VIRTIO_ID_MHP);
+                             PCI_DEVICE_ID_VIRTIO_10_BASE + id);
 }
 
 /* "10.0.2 (Debian 1:10.0.2+ds-2)" */

@@ -21,6 +21,8 @@
 /* Smaller blocks make the tables of blocks large, to no advantage. */
 #define VIRTIO_MHP_MIN_BLOCK_SIZE (1 * MiB)
 
+#define VIRTIO_MHP_COMPAT_VIRTIO_MEM "virtio-mem"
+
 #define THP_SIZE_PATH "/sys/kernel/mm/transparent_hugepage/hpage_pmd_size"
 
 char *virtio_mhp_size_text(uint64_t size)
@@ -237,6 +239,22 @@ static bool virtio_mhp_check_addr(const VirtIOMHP *vmhp, Error **errp)
     return true;
 }
 
+bool virtio_mhp_is_virtio_mem(const VirtIOMHP *vmhp)
+{
+    return vmhp->compat && *vmhp->compat;
+}
+
+static bool virtio_mhp_check_compat(const VirtIOMHP *vmhp, Error **errp)
+{
+    if (virtio_mhp_is_virtio_mem(vmhp) &&
+        strcmp(vmhp->compat, VIRTIO_MHP_COMPAT_VIRTIO_MEM) != 0) {
+        error_setg(errp, "property 'compat' wants '%s' or nothing, got '%s'",
+                   VIRTIO_MHP_COMPAT_VIRTIO_MEM, vmhp->compat);
+        return false;
+    }
+    return true;
+}
+
 static bool virtio_mhp_check_mlock(Error **errp)
 {
     if (should_mlock(mlock_state)) {
@@ -256,6 +274,7 @@ bool virtio_mhp_check(const VirtIOMHP *vmhp, Error **errp)
            virtio_mhp_check_requested_size(vmhp, vmhp->requested_size, errp) &&
            virtio_mhp_check_node(vmhp, errp) &&
            virtio_mhp_check_addr(vmhp, errp) &&
+           virtio_mhp_check_compat(vmhp, errp) &&
            virtio_mhp_check_mlock(errp) && virtio_mhp_balloon_check(vmhp, errp);
 }
 

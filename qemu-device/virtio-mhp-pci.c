@@ -80,7 +80,8 @@ static void virtio_mhp_pci_realize(VirtIOPCIProxy *proxy, Error **errp)
         return;
     }
     virtio_mhp_pci_guard_common(pci);
-    virtio_mhp_set_pci_device_id(DEVICE(proxy));
+    virtio_mhp_set_pci_device_id(DEVICE(proxy),
+                                 virtio_mhp_is_virtio_mem(&pci->vdev));
 }
 
 static uint64_t virtio_mhp_pci_get_addr(const MemoryDeviceState *md)

@@ -110,8 +110,10 @@ static uint64_t virtio_mhp_get_features(VirtIODevice *vdev, uint64_t features,
                                         Error **errp)
 {
     virtio_add_feature(&features, VIRTIO_MHP_F_UNPLUGGED_INACCESSIBLE);
-    virtio_add_feature(&features, VIRTIO_MHP_F_MEMMAP_ON_BLOCK);
-    virtio_add_feature(&features, VIRTIO_MHP_F_STATUS);
+    if (!virtio_mhp_is_virtio_mem(VIRTIO_MHP(vdev))) {
+        virtio_add_feature(&features, VIRTIO_MHP_F_MEMMAP_ON_BLOCK);
+        virtio_add_feature(&features, VIRTIO_MHP_F_STATUS);
+    }
     if (virtio_mhp_has_numa_nodes()) {
         virtio_add_feature(&features, VIRTIO_MHP_F_ACPI_PXM);
     }
@@ -177,6 +179,7 @@ static const Property virtio_mhp_properties[] = {
     DEFINE_PROP_UINT32(VIRTIO_MHP_NODE_PROP, VirtIOMHP, node, 0),
     DEFINE_PROP_ON_OFF_AUTO(VIRTIO_MHP_BALLOON_PROP, VirtIOMHP, balloon,
                             ON_OFF_AUTO_AUTO),
+    DEFINE_PROP_STRING(VIRTIO_MHP_COMPAT_PROP, VirtIOMHP, compat),
     DEFINE_PROP_BOOL(VIRTIO_MHP_PREALLOC_PROP, VirtIOMHP, prealloc, false),
     DEFINE_PROP_LINK(VIRTIO_MHP_MEMDEV_PROP, VirtIOMHP, memdev,
                      TYPE_MEMORY_BACKEND, HostMemoryBackend *),

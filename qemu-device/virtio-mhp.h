@@ -36,6 +36,7 @@ OBJECT_DECLARE_SIMPLE_TYPE(VirtIOMHP, VIRTIO_MHP)
 #define VIRTIO_MHP_REQUESTED_SIZE_PROP "requested-size"
 #define VIRTIO_MHP_SIZE_PROP "size"
 #define VIRTIO_MHP_PREALLOC_PROP "prealloc"
+#define VIRTIO_MHP_COMPAT_PROP "compat"
 #define VIRTIO_MHP_BALLOON_PROP "balloon"
 #define VIRTIO_MHP_STUCK_SIZE_PROP "stuck-size"
 #define VIRTIO_MHP_STUCK_BLOCKS_PROP "stuck-blocks"
@@ -112,6 +113,7 @@ typedef struct VirtIOMHPRequest {
  * @addr: guest-physical address of the region, 0 before it has one
  * @block_size: in bytes, 0 before it is set or chosen
  * @requested_size: how much the driver shall plug, in bytes
+ * @compat: name of the device that the guest is shown instead, or NULL
  * @balloon: whether it may have QEMU's balloon handler
  * @prealloc: blocks are backed with memory before they are plugged
  * @blocks: state of each block, from realize to unrealize
@@ -136,6 +138,7 @@ struct VirtIOMHP {
     uint64_t addr;
     uint64_t block_size;
     uint64_t requested_size;
+    char *compat;
     OnOffAuto balloon;
     bool prealloc;
     VirtIOMHPBlocks blocks;
@@ -164,6 +167,8 @@ bool virtio_mhp_check(const VirtIOMHP *vmhp, Error **errp);
 bool virtio_mhp_check_block_size(uint64_t value, Error **errp);
 bool virtio_mhp_check_requested_size(const VirtIOMHP *vmhp, uint64_t value,
                                      Error **errp);
+/* Whether the guest is shown a virtio-mem; after the check of properties */
+bool virtio_mhp_is_virtio_mem(const VirtIOMHP *vmhp);
 bool virtio_mhp_check_machine(DeviceState *proxy, Error **errp);
 bool virtio_mhp_has_numa_nodes(void);
 
@@ -267,6 +272,6 @@ void virtio_mhp_pci_register_types(void);
 /* module.c: in place of what QEMU's own tables would hold for this device */
 
 void virtio_mhp_init_vdev(VirtIODevice *vdev);
-void virtio_mhp_set_pci_device_id(DeviceState *proxy);
+void virtio_mhp_set_pci_device_id(DeviceState *proxy, bool is_virtio_mem);
 
 #endif

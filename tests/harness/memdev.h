@@ -11,6 +11,8 @@
 #define MEMDEV_PATH "/machine/peripheral/hp0"
 #define MEMDEV_OURS "mhp-vmemmap-mem"
 #define MEMDEV_STOCK "virtio-mem-pci"
+/* Our device for the stock driver; the plugin is for the caller to add */
+#define MEMDEV_OURS_AS_STOCK MEMDEV_OURS ",compat=virtio-mem"
 
 /* Called while a resize goes on; @size is what is plugged now */
 typedef void (*MemdevProgress)(uint64_t size, void *opaque);

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * compat=virtio-mem: what a driver of QEMU's virtio-mem is shown. That such
+ * drivers work with it is shown by tests/system.
+ */
+#include <string.h>
+
+#include "mhp.h"
+
+#define VIRTIO_MEM_PCI_DEVICE_ID 0x1058
+#define VIRTIO_MEM_FEATURES           \
+    (UINT64_C(1) << VIRTIO_F_VERSION_1 | \
+     UINT64_C(1) << VIRTIO_MHP_F_UNPLUGGED_INACCESSIBLE)
+/* Of the device; higher ones are the transport's */
+#define DEVICE_FEATURES UINT64_C(0xffffff)
+
+static Mhp *compat_new(void)
+{
+    Mhp *mhp = g_new0(Mhp, 1);
+    g_autoptr(GError) error = NULL;
+
+    mhp->memory = -1;
+    mhp->vm = vm_new();
+    mhp->qtest = qtest_new(mhp->vm);
+    vm_add_plugin(mhp->vm);
+    vm_add_args(mhp->vm, "-M", "q35", "-m", "64M,maxmem=1G", "-object",
+                "memory-backend-ram,id=mem0,size=128M", "-device",
+                "mhp-vmemmap-mem,id=mhp0,memdev=mem0,block-size=2M,"
+                "requested-size=64M,compat=virtio-mem",
+                NULL);
+    vm_start(mhp->vm, &error);
+    g_assert_no_error(error);
+    mhp->pci = virtio_pci_new(mhp->qtest, VIRTIO_MEM_PCI_DEVICE_ID);
+    g_assert_nonnull(mhp->pci);
+    mhp_restart_driver(mhp, VIRTIO_MEM_FEATURES);
+    mhp->addr = mhp_config(mhp).addr;
+    return mhp;
+}
+
+static void test_features_are_virtio_mems(void)
+{
+    g_autoptr(Mhp) mhp = compat_new();
+
+    g_assert_cmphex(virtio_pci_features(mhp->pci) & DEVICE_FEATURES, ==,
+                    UINT64_C(1) << VIRTIO_MHP_F_ACPI_PXM |
+                        UINT64_C(1) << VIRTIO_MHP_F_UNPLUGGED_INACCESSIBLE);
+}
+
+/* DEV-REQ-2 */
+static void test_requests_are_virtio_mems(void)
+{
+    g_autoptr(Mhp) mhp = compat_new();
+
+    mhp_expect(mhp_plug(mhp, 0, 4), ACK);
+    g_assert_cmpstr(mhp_state_name(mhp, 0, 8), ==, "MIXED");
+    mhp_expect(mhp_unplug(mhp, 0, 1), ACK);
+    mhp_expect(mhp_memmap(mhp, MHP_BLOCK_SIZE, 0x4000), ERROR);
+    mhp_expect(mhp_status(mhp, 0, 1, VIRTIO_MHP_REASON_BUSY), ERROR);
+    mhp_expect(mhp_unplug_all(mhp), ACK);
+}
+
+static void test_other_names_are_refused(void)
+{
+    g_autoptr(Vm) vm = vm_new();
+    g_autoptr(GError) error = NULL;
+    g_autofree char *log = NULL;
+    int status;
+
+    vm_add_plugin(vm);
+    vm_add_args(vm, "-M", "q35", "-m", "64M,maxmem=1G", "-object",
+                "memory-backend-ram,id=mem0,size=128M", "-device",
+                "mhp-vmemmap-mem,memdev=mem0,compat=balloon", NULL);
+    vm_run(vm, 10000, &status, &error);
+    g_assert_no_error(error);
+    g_assert_cmpint(status, ==, 1);
+    log = vm_stderr(vm);
+    g_assert_nonnull(strstr(log, "property 'compat' wants 'virtio-mem' or "
+                                 "nothing, got 'balloon'"));
+}
+
+#define ADD(test) g_test_add_func("/virtio-mhp/compat/" #test, test_##test)
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    ADD(features_are_virtio_mems);
+    ADD(requests_are_virtio_mems);
+    ADD(other_names_are_refused);
+    return g_test_run();
+}
