@@ -228,6 +228,23 @@ static void virtio_pci_write_table(VirtioPci *vp,
     qtest_write(vp->qtest, VIRTIO_PCI_DESC, table, nb_descs * sizeof(table[0]));
 }
 
+void virtio_pci_claim_heads(VirtioPci *vp, uint16_t nb)
+{
+    vp->nb_submitted += nb;
+    qtest_write_reg(vp->qtest,
+                    VIRTIO_PCI_AVAIL + G_STRUCT_OFFSET(struct vring_avail, idx),
+                    2, vp->nb_submitted);
+    virtio_pci_notify_queue(vp);
+}
+
+void virtio_pci_set_avail_flags(VirtioPci *vp, uint16_t flags)
+{
+    qtest_write_reg(vp->qtest,
+                    VIRTIO_PCI_AVAIL +
+                        G_STRUCT_OFFSET(struct vring_avail, flags),
+                    2, flags);
+}
+
 void virtio_pci_submit_heads(VirtioPci *vp, const struct vring_desc *descs,
                              unsigned nb_descs, const uint16_t *heads,
                              unsigned nb_heads)
@@ -237,14 +254,11 @@ void virtio_pci_submit_heads(VirtioPci *vp, const struct vring_desc *descs,
 
     virtio_pci_write_table(vp, descs, nb_descs);
     for (unsigned i = 0; i < nb_heads; i++) {
-        uint16_t slot = vp->nb_submitted++ % VIRTIO_PCI_QUEUE_SIZE;
+        uint16_t slot = (vp->nb_submitted + i) % VIRTIO_PCI_QUEUE_SIZE;
 
         qtest_write_reg(vp->qtest, ring + slot * sizeof(uint16_t), 2, heads[i]);
     }
-    qtest_write_reg(vp->qtest,
-                    VIRTIO_PCI_AVAIL + G_STRUCT_OFFSET(struct vring_avail, idx),
-                    2, vp->nb_submitted);
-    virtio_pci_notify_queue(vp);
+    virtio_pci_claim_heads(vp, nb_heads);
 }
 
 void virtio_pci_submit(VirtioPci *vp, const struct vring_desc *descs,

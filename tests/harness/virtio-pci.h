@@ -70,6 +70,11 @@ void virtio_pci_submit_heads(VirtioPci *vp, const struct vring_desc *descs,
                              unsigned nb_descs, const uint16_t *heads,
                              unsigned nb_heads);
 
+/* Say that @nb more chains are available, true or not */
+void virtio_pci_claim_heads(VirtioPci *vp, uint16_t nb);
+/* Set the flags of the available ring, 0 after virtio_pci_run() */
+void virtio_pci_set_avail_flags(VirtioPci *vp, uint16_t flags);
+
 typedef enum {
     VIRTIO_PCI_USED,   /* the buffer came back */
     VIRTIO_PCI_BROKEN, /* the device needs a reset and kept the buffer */

@@ -198,22 +198,26 @@ static void test_features_that_were_not_accepted(void)
     assert_unchanged(mhp);
 }
 
-/* DEV-CFG-4: each byte, in accesses of each size */
+/* DEV-CFG-4: at each byte and after the last, in accesses of each size */
 static void test_configuration_writes_are_ignored(void)
 {
     g_autoptr(Mhp) mhp = new_with_data();
     struct virtio_mhp_config old = mhp_config(mhp), new;
+    uint8_t generation = virtio_pci_generation(mhp->pci);
 
     virtio_pci_isr(mhp->pci);
-    for (unsigned size = 1; size <= 4; size *= 2) {
-        for (unsigned offset = 0; offset < sizeof(old); offset += size) {
+    for (unsigned size = 1; size <= 8; size *= 2) {
+        for (unsigned offset = 0; offset < 2 * sizeof(old); offset++) {
             virtio_pci_write_config(mhp->pci, offset, size,
-                                    UINT64_C(0x5a5a5a5a) >> (32 - 8 * size));
+                                    UINT64_C(0x5a5a5a5a5a5a5a5a) >>
+                                        (64 - 8 * size));
         }
+        g_test_message("writes of %u bytes", size);
+        new = mhp_config(mhp);
+        g_assert_cmpmem(&new, sizeof(new), &old, sizeof(old));
     }
-    new = mhp_config(mhp);
-    g_assert_cmpmem(&new, sizeof(new), &old, sizeof(old));
     g_assert_cmphex(virtio_pci_isr(mhp->pci) & VIRTIO_PCI_ISR_CONFIG, ==, 0);
+    g_assert_cmpuint(virtio_pci_generation(mhp->pci), ==, generation);
     assert_unchanged(mhp);
 }
 
