@@ -1,0 +1,413 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Requests that take long: QEMU's monitor answers meanwhile, requests behind
+ * them wait, and whatever ends them in the middle leaves all or nothing.
+ *
+ * The region has as many blocks as a request can name. Part of its memory file
+ * is backed by the test, in 4 KiB pages, which take longest to discard. Times
+ * are reported; what is asserted is that the monitor answered in between.
+ */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "mhp.h"
+
+#define NB_BLOCKS 65535u
+#define REGION_SIZE (NB_BLOCKS * MHP_BLOCK_SIZE)
+/* Takes 150 ms to discard, in one go */
+#define BACKED_BLOCKS 512u
+#define BACKED_SIZE (BACKED_BLOCKS * MHP_BLOCK_SIZE)
+/* Takes longer to back */
+#define PREALLOC_BLOCKS 256u
+
+#define LATENCY_MAX_MS 500
+/* The monitor's answers while a request goes on */
+#define ANSWERS_MIN 3
+
+#define MACHINE_Q35 "q35"
+#define MACHINE_PC "pc"
+
+/* A vCPU that sleeps, so that a machine can run and stop in a test */
+static int bios_file(void)
+{
+    static const uint8_t code[] = {0xfa, 0xf4, 0xeb, 0xfc}; /* cli; hlt; jmp */
+    int fd = memfd_create("bios", MFD_CLOEXEC);
+
+    g_assert_cmpint(fd, >=, 0);
+    g_assert_no_errno(ftruncate(fd, 0x10000));
+    g_assert_cmpint(pwrite(fd, code, sizeof(code), 0xfff0), ==, sizeof(code));
+    return fd;
+}
+
+static void add_device(Mhp *mhp, const char *properties)
+{
+    mhp->memory = memfd_create("region", MFD_CLOEXEC);
+    g_assert_cmpint(mhp->memory, >=, 0);
+    g_assert_no_errno(ftruncate(mhp->memory, (off_t)REGION_SIZE));
+    vm_add_opt(mhp->vm, "object",
+               "memory-backend-file,id=mem0,share=on,reserve=off,"
+               "mem-path=/proc/%d/fd/%d,size=%" G_GUINT64_FORMAT,
+               getpid(), mhp->memory, REGION_SIZE);
+    vm_add_opt(mhp->vm, "device",
+               "mhp-vmemmap-mem,id=mhp0,memdev=mem0,addr=0x8,block-size=2M,"
+               "requested-size=%" G_GUINT64_FORMAT "%s",
+               REGION_SIZE, properties);
+}
+
+static Mhp *start(const char *machine, const char *properties)
+{
+    g_autoptr(GError) error = NULL;
+    Mhp *mhp = g_new0(Mhp, 1);
+    int bios = bios_file();
+
+    mhp->vm = vm_new();
+    mhp->qtest = qtest_new(mhp->vm);
+    vm_add_plugin(mhp->vm);
+    vm_add_args(mhp->vm, "-M", machine, "-m", "64M,maxmem=256G", NULL);
+    vm_add_opt(mhp->vm, "bios", "/proc/%d/fd/%d", getpid(), bios);
+    add_device(mhp, properties);
+    vm_start(mhp->vm, &error);
+    g_assert_no_error(error);
+    close(bios);
+    mhp->pci = virtio_pci_new(mhp->qtest, 0x1040 + VIRTIO_ID_MHP);
+    g_assert_nonnull(mhp->pci);
+    mhp_restart_driver(mhp, MHP_FEATURES);
+    mhp->addr = mhp_config(mhp).addr;
+    return mhp;
+}
+
+/* All blocks plugged, and some of them expensive */
+static Mhp *start_full(const char *machine)
+{
+    Mhp *mhp = start(machine, "");
+
+    mhp_expect(mhp_plug(mhp, 0, NB_BLOCKS), ACK);
+    g_assert_no_errno(fallocate(mhp->memory, 0, 0, BACKED_SIZE));
+    return mhp;
+}
+
+static void qmp(Mhp *mhp, const char *command)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(JsonNode) result = qmp_executef(vm_qmp(mhp->vm), &error, command,
+                                              NULL);
+
+    g_assert_no_error(error);
+}
+
+/* Send a request and do not wait for the response */
+static void submit(Mhp *mhp, uint16_t type, uint16_t nb_blocks)
+{
+    const struct virtio_mhp_req req = {
+        .type = GUINT16_TO_LE(type),
+        .u.plug.addr = GUINT64_TO_LE(mhp->addr),
+        .u.plug.nb_blocks = GUINT16_TO_LE(nb_blocks),
+    };
+    const struct vring_desc descs[] = {
+        {MHP_REQ_ADDR, sizeof(req), VRING_DESC_F_NEXT, 1},
+        {MHP_RESP_ADDR, sizeof(struct virtio_mhp_resp), VRING_DESC_F_WRITE, 0},
+    };
+
+    qtest_write(mhp->qtest, MHP_REQ_ADDR, &req, sizeof(req));
+    qtest_memset(mhp->qtest, MHP_RESP_ADDR, 0xa5,
+                 sizeof(struct virtio_mhp_resp));
+    virtio_pci_submit(mhp->pci, descs, G_N_ELEMENTS(descs));
+}
+
+static uint16_t finish(Mhp *mhp)
+{
+    struct virtio_mhp_resp resp;
+
+    g_assert_cmpint(virtio_pci_wait(mhp->pci, NULL), ==, VIRTIO_PCI_USED);
+    qtest_read(mhp->qtest, MHP_RESP_ADDR, &resp, sizeof(resp));
+    return GUINT16_FROM_LE(resp.type);
+}
+
+/* Whether the response is still to come */
+static bool is_pending(Mhp *mhp)
+{
+    uint8_t type;
+
+    qtest_read(mhp->qtest, MHP_RESP_ADDR, &type, sizeof(type));
+    return type == 0xa5;
+}
+
+/* Send a request and wait until its work has begun to show */
+static void begin(Mhp *mhp, uint16_t type, uint16_t nb_blocks)
+{
+    uint64_t size = mhp_backed_size(mhp);
+
+    submit(mhp, type, nb_blocks);
+    while (mhp_backed_size(mhp) == size) {
+        qmp(mhp, "query-status");
+    }
+}
+
+/* Ask the monitor, again and again, until the memory file is @size */
+static void assert_monitor_answers_until(Mhp *mhp, uint64_t size)
+{
+    int64_t begin = g_get_monotonic_time(), last = begin, worst = 0, now;
+    unsigned nb_answers = 0;
+
+    while (mhp_backed_size(mhp) != size) {
+        qmp(mhp, "query-status");
+        now = g_get_monotonic_time();
+        worst = MAX(worst, now - last);
+        last = now;
+        nb_answers++;
+    }
+    g_test_message("%" G_GINT64_FORMAT " ms, %u answers, the slowest took "
+                   "%.1f ms",
+                   (last - begin) / 1000, nb_answers, (double)worst / 1000);
+    g_assert_cmpuint(nb_answers, >=, ANSWERS_MIN);
+    g_assert_cmpint(worst, <=, LATENCY_MAX_MS * 1000);
+}
+
+static void test_monitor_answers_during_unplug_all(void)
+{
+    g_autoptr(Mhp) mhp = start_full(MACHINE_Q35);
+
+    submit(mhp, VIRTIO_MHP_REQ_UNPLUG_ALL, 0);
+    assert_monitor_answers_until(mhp, 0);
+    mhp_expect(finish(mhp), ACK);
+    g_assert_cmpuint(mhp_size(mhp), ==, 0);
+}
+
+/* The largest request that there is */
+static void test_monitor_answers_during_unplug(void)
+{
+    g_autoptr(Mhp) mhp = start_full(MACHINE_Q35);
+
+    submit(mhp, VIRTIO_MHP_REQ_UNPLUG, NB_BLOCKS);
+    assert_monitor_answers_until(mhp, 0);
+    mhp_expect(finish(mhp), ACK);
+    g_assert_cmpuint(mhp_size(mhp), ==, 0);
+}
+
+/* Blocks that the driver wrote to before it plugs them are discarded, too */
+static void test_monitor_answers_during_plug(void)
+{
+    g_autoptr(Mhp) mhp = start(MACHINE_Q35, "");
+
+    g_assert_no_errno(fallocate(mhp->memory, 0, 0, BACKED_SIZE));
+    submit(mhp, VIRTIO_MHP_REQ_PLUG, NB_BLOCKS);
+    assert_monitor_answers_until(mhp, 0);
+    mhp_expect(finish(mhp), ACK);
+    g_assert_cmpuint(mhp_size(mhp), ==, REGION_SIZE);
+}
+
+/* DEV-RESET-2: all is unplugged at once, and discarded soon */
+static void test_monitor_answers_after_system_reset(void)
+{
+    g_autoptr(Mhp) mhp = start_full(MACHINE_Q35);
+
+    qmp(mhp, "system_reset");
+    g_assert_cmpuint(mhp_size(mhp), ==, 0);
+    assert_monitor_answers_until(mhp, 0);
+}
+
+static void test_monitor_answers_during_prealloc(void)
+{
+    g_autoptr(Mhp) mhp = start(MACHINE_Q35, ",prealloc=on");
+
+    submit(mhp, VIRTIO_MHP_REQ_PLUG, PREALLOC_BLOCKS);
+    assert_monitor_answers_until(mhp, PREALLOC_BLOCKS * MHP_BLOCK_SIZE);
+    mhp_expect(finish(mhp), ACK);
+}
+
+/* DEV-UNPLUG-3: not before the memory is back; then the one behind it */
+static void test_requests_wait_in_order(void)
+{
+    g_autoptr(Mhp) mhp = start_full(MACHINE_Q35);
+    const struct virtio_mhp_req reqs[] = {
+        {.type = GUINT16_TO_LE(VIRTIO_MHP_REQ_UNPLUG_ALL)},
+        {.type = GUINT16_TO_LE(VIRTIO_MHP_REQ_STATE),
+         .u.state.addr = GUINT64_TO_LE(mhp->addr),
+         .u.state.nb_blocks = GUINT16_TO_LE(NB_BLOCKS)},
+    };
+    const struct vring_desc descs[] = {
+        {MHP_REQ_ADDR, sizeof(reqs[0]), VRING_DESC_F_NEXT, 1},
+        {MHP_RESP_ADDR, sizeof(struct virtio_mhp_resp), VRING_DESC_F_WRITE, 0},
+        {MHP_REQ_ADDR + sizeof(reqs[0]), sizeof(reqs[1]), VRING_DESC_F_NEXT, 3},
+        {MHP_RESP_ADDR + 64, sizeof(struct virtio_mhp_resp), VRING_DESC_F_WRITE,
+         0},
+    };
+    const uint16_t heads[] = {0, 2};
+    struct vring_used_elem elems[2];
+    struct virtio_mhp_resp resp;
+
+    qtest_write(mhp->qtest, MHP_REQ_ADDR, reqs, sizeof(reqs));
+    virtio_pci_submit_heads(mhp->pci, descs, 4, heads, 2);
+    g_assert_cmpuint(virtio_pci_wait_heads(mhp->pci, elems, 2), ==, 2);
+    g_assert_cmpuint(elems[0].id, ==, 0);
+    g_assert_cmpuint(elems[1].id, ==, 2);
+    qtest_read(mhp->qtest, MHP_RESP_ADDR + 64, &resp, sizeof(resp));
+    mhp_expect(GUINT16_FROM_LE(resp.type), ACK);
+    g_assert_cmpuint(GUINT16_FROM_LE(resp.u.state.state), ==,
+                     VIRTIO_MHP_STATE_UNPLUGGED);
+}
+
+/* The next request is served when what a reset left to do is done */
+static void restart_and_wait(Mhp *mhp)
+{
+    mhp_restart_driver(mhp, MHP_FEATURES);
+    g_assert_cmpstr(mhp_state_name(mhp, 0, 1), ==, "UNPLUGGED");
+}
+
+/* DEV-RESET-4 */
+static void test_device_reset_during_unplug_all(void)
+{
+    g_autoptr(Mhp) mhp = start_full(MACHINE_Q35);
+
+    begin(mhp, VIRTIO_MHP_REQ_UNPLUG_ALL, 0);
+    virtio_pci_reset(mhp->pci);
+    g_assert_cmpuint(mhp_size(mhp), ==, 0);
+    restart_and_wait(mhp);
+    g_assert_cmpuint(mhp_backed_size(mhp), ==, 0);
+    mhp_expect(mhp_plug(mhp, 0, 8), ACK);
+    g_assert_true(mhp_block_holds(mhp, 7, 0));
+}
+
+/* DEV-RESET-4 */
+static void test_device_reset_during_plug(void)
+{
+    g_autoptr(Mhp) mhp = start(MACHINE_Q35, ",prealloc=on");
+
+    begin(mhp, VIRTIO_MHP_REQ_PLUG, PREALLOC_BLOCKS);
+    virtio_pci_reset(mhp->pci);
+    g_assert_cmpuint(mhp_size(mhp), ==, 0);
+    restart_and_wait(mhp);
+    g_assert_cmpuint(mhp_backed_size(mhp), ==, 0);
+    mhp_expect(mhp_plug(mhp, 0, 8), ACK);
+}
+
+static void test_system_reset_during_requests(void)
+{
+    static const struct {
+        uint16_t type;
+        uint16_t nb_blocks;
+    } rows[] = {
+        {VIRTIO_MHP_REQ_UNPLUG_ALL, 0},
+        {VIRTIO_MHP_REQ_UNPLUG, BACKED_BLOCKS / 2},
+    };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autoptr(Mhp) mhp = start_full(MACHINE_Q35);
+
+        begin(mhp, rows[i].type, rows[i].nb_blocks);
+        mhp_system_reset(mhp);
+        g_assert_cmpuint(mhp_size(mhp), ==, 0);
+        restart_and_wait(mhp);
+        g_assert_cmpuint(mhp_backed_size(mhp), ==, 0);
+        mhp_expect(mhp_plug(mhp, 0, NB_BLOCKS), ACK);
+    }
+}
+
+static void test_system_reset_during_plug(void)
+{
+    g_autoptr(Mhp) mhp = start(MACHINE_Q35, ",prealloc=on");
+
+    begin(mhp, VIRTIO_MHP_REQ_PLUG, PREALLOC_BLOCKS);
+    mhp_system_reset(mhp);
+    restart_and_wait(mhp);
+    g_assert_cmpuint(mhp_size(mhp), ==, 0);
+    g_assert_cmpuint(mhp_backed_size(mhp), ==, 0);
+}
+
+/* What is left to do is done while the machine is stopped */
+static void test_stop_during_unplug_all(void)
+{
+    g_autoptr(Mhp) mhp = start_full(MACHINE_Q35);
+
+    qmp(mhp, "cont");
+    begin(mhp, VIRTIO_MHP_REQ_UNPLUG_ALL, 0);
+    qmp(mhp, "stop");
+    g_assert_cmpuint(mhp_size(mhp), ==, 0);
+    mhp_expect(finish(mhp), ACK);
+    assert_monitor_answers_until(mhp, 0);
+}
+
+/* Its request goes back into the queue, as if it had come just then */
+static void test_stop_during_plug(void)
+{
+    g_autoptr(Mhp) mhp = start(MACHINE_Q35, ",prealloc=on");
+
+    qmp(mhp, "cont");
+    begin(mhp, VIRTIO_MHP_REQ_PLUG, PREALLOC_BLOCKS);
+    qmp(mhp, "stop");
+    g_assert_cmpuint(mhp_size(mhp), ==, 0);
+    g_assert_true(is_pending(mhp));
+    qmp(mhp, "cont");
+    mhp_expect(finish(mhp), ACK);
+    g_assert_cmpuint(mhp_size(mhp), ==, PREALLOC_BLOCKS * MHP_BLOCK_SIZE);
+    g_assert_cmpuint(mhp_backed_size(mhp), ==,
+                     PREALLOC_BLOCKS * MHP_BLOCK_SIZE);
+}
+
+/* The guest takes the device out while its memory is being discarded */
+static void test_removal_during_discard(void)
+{
+    g_autoptr(Mhp) mhp = start_full(MACHINE_PC);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(JsonNode) result = NULL, event = NULL;
+
+    mhp_set_requested_size(mhp, 0);
+    qmp(mhp, "system_reset");
+    result = qmp_executef(vm_qmp(mhp->vm), &error, "device_del",
+                          "{'id': 'mhp0'}");
+    g_assert_no_error(error);
+    qtest_outl(mhp->qtest, 0xae10, 0);
+    qtest_outl(mhp->qtest, 0xae08, 1u << 8);
+    event = qmp_wait_event(vm_qmp(mhp->vm), "DEVICE_DELETED", 10000, &error);
+    g_assert_no_error(error);
+}
+
+/* Nothing is plugged yet, but soon it will be */
+static void test_removal_is_refused_during_plug(void)
+{
+    g_autoptr(Mhp) mhp = start(MACHINE_PC, ",prealloc=on");
+    g_autoptr(GError) error = NULL;
+    g_autoptr(JsonNode) result = NULL;
+
+    begin(mhp, VIRTIO_MHP_REQ_PLUG, PREALLOC_BLOCKS);
+    mhp_set_requested_size(mhp, 0);
+    result = qmp_executef(vm_qmp(mhp->vm), &error, "device_del",
+                          "{'id': 'mhp0'}");
+    g_assert_null(result);
+    g_assert_nonnull(strstr(error->message, "are 0, got 512 MiB and 0 bytes"));
+    mhp_expect(finish(mhp), ACK);
+}
+
+/* QEMU's end must not wait for it, or go wrong */
+static void test_quit_during_unplug_all(void)
+{
+    g_autoptr(Mhp) mhp = start_full(MACHINE_Q35);
+
+    begin(mhp, VIRTIO_MHP_REQ_UNPLUG_ALL, 0);
+}
+
+#define ADD(test) g_test_add_func("/virtio-mhp/long/" #test, test_##test)
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    ADD(monitor_answers_during_unplug_all);
+    ADD(monitor_answers_during_unplug);
+    ADD(monitor_answers_during_plug);
+    ADD(monitor_answers_after_system_reset);
+    ADD(monitor_answers_during_prealloc);
+    ADD(requests_wait_in_order);
+    ADD(device_reset_during_unplug_all);
+    ADD(device_reset_during_plug);
+    ADD(system_reset_during_requests);
+    ADD(system_reset_during_plug);
+    ADD(stop_during_unplug_all);
+    ADD(stop_during_plug);
+    ADD(removal_during_discard);
+    ADD(removal_is_refused_during_plug);
+    ADD(quit_during_unplug_all);
+    return g_test_run();
+}
