@@ -224,6 +224,10 @@ void virtio_mhp_memory_reset(VirtIOMHP *vmhp)
     const VirtIOMHPRange all = virtio_mhp_blocks_all(&vmhp->blocks);
 
     g_assert(!vmhp->op.is_requested);
+    /* Not now; a driver that comes up unplugs what it finds. */
+    if (virtio_mhp_migration_is_on()) {
+        return;
+    }
     virtio_mhp_memory_set_plugged(vmhp, &all, false);
     if (vmhp->job) {
         virtio_mhp_job_cancel(vmhp->job);
@@ -231,6 +235,17 @@ void virtio_mhp_memory_reset(VirtIOMHP *vmhp)
     } else {
         virtio_mhp_memory_start_discard_all(vmhp);
     }
+}
+
+void virtio_mhp_memory_drop(VirtIOMHP *vmhp)
+{
+    const VirtIOMHPRange all = virtio_mhp_blocks_all(&vmhp->blocks);
+
+    g_assert(!vmhp->op.is_requested);
+    virtio_mhp_job_drop(vmhp);
+    vmhp->op = (VirtIOMHPOp){0};
+    vmhp->must_discard_all = false;
+    virtio_mhp_memory_set_plugged(vmhp, &all, false);
 }
 
 void virtio_mhp_memory_abandon(VirtIOMHP *vmhp)

@@ -63,6 +63,9 @@ void virtio_mhp_change_requested_size(VirtIOMHP *vmhp, uint64_t value,
     if (!virtio_mhp_check_requested_size(vmhp, value, errp)) {
         return;
     }
+    if (virtio_mhp_migration_guest_left(errp)) {
+        return;
+    }
     if (proxy->pending_deleted_event) {
         error_setg(
             errp,
@@ -85,7 +88,10 @@ static void virtio_mhp_set_requested_size(Object *obj, Visitor *v,
         return;
     }
     if (DEVICE(obj)->realized) {
-        virtio_mhp_change_requested_size(vmhp, value, errp);
+        /* The balloon is another matter: libvirt sets it at each start. */
+        if (!virtio_mhp_migration_guest_awaited(errp)) {
+            virtio_mhp_change_requested_size(vmhp, value, errp);
+        }
     } else {
         /* The limits are not known yet: realize checks. */
         vmhp->requested_size = value;

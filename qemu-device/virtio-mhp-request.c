@@ -52,6 +52,9 @@ static uint16_t virtio_mhp_plug_request(VirtIOMHP *vmhp,
     if (virtio_mhp_blocks_state(blocks, &range) != VIRTIO_MHP_STATE_UNPLUGGED) {
         return VIRTIO_MHP_RESP_ERROR; /* DEV-PLUG-1 */
     }
+    if (virtio_mhp_migration_forbids_change(vmhp)) {
+        return VIRTIO_MHP_RESP_BUSY; /* DEV-PLUG-3 */
+    }
     virtio_mhp_memory_plug(vmhp, &range);
     return VIRTIO_MHP_RESP_PENDING;
 }
@@ -68,7 +71,21 @@ static uint16_t virtio_mhp_unplug_request(VirtIOMHP *vmhp,
         VIRTIO_MHP_STATE_PLUGGED) {
         return VIRTIO_MHP_RESP_ERROR; /* DEV-UNPLUG-1 */
     }
+    if (virtio_mhp_migration_forbids_change(vmhp)) {
+        return VIRTIO_MHP_RESP_BUSY; /* DEV-UNPLUG-2 */
+    }
     virtio_mhp_memory_unplug(vmhp, &range);
+    return VIRTIO_MHP_RESP_PENDING;
+}
+
+static uint16_t virtio_mhp_unplug_all_request(VirtIOMHP *vmhp)
+{
+    if (virtio_mhp_migration_forbids_change(vmhp)) {
+        /* Where nothing is plugged, nothing changes (DEV-UNPLUGALL-2). */
+        return vmhp->blocks.nb_plugged ? VIRTIO_MHP_RESP_BUSY
+                                       : VIRTIO_MHP_RESP_ACK;
+    }
+    virtio_mhp_memory_unplug_all(vmhp);
     return VIRTIO_MHP_RESP_PENDING;
 }
 
@@ -154,8 +171,7 @@ static uint16_t virtio_mhp_decide(VirtIOMHP *vmhp,
     case VIRTIO_MHP_REQ_UNPLUG:
         return virtio_mhp_unplug_request(vmhp, &req->u.unplug);
     case VIRTIO_MHP_REQ_UNPLUG_ALL:
-        virtio_mhp_memory_unplug_all(vmhp);
-        return VIRTIO_MHP_RESP_PENDING;
+        return virtio_mhp_unplug_all_request(vmhp);
     case VIRTIO_MHP_REQ_STATE:
         return virtio_mhp_state_request(vmhp, &req->u.state, &resp->u.state);
     case VIRTIO_MHP_REQ_MEMMAP:

@@ -10,20 +10,13 @@
 #include "exec/cpu-common.h"
 #include "exec/memory.h"
 #include "hw/qdev-properties.h"
-#include "migration/blocker.h"
 #include "qapi/error.h"
 #include "qapi/qapi-types-machine.h"
+#include "system/runstate.h"
 #include "virtio-mhp.h"
 
 /* Requests are handled one by one; a driver needs no more than one slot. */
 #define VIRTIO_MHP_QUEUE_SIZE 128
-
-static bool virtio_mhp_block_migration(VirtIOMHP *vmhp, Error **errp)
-{
-    error_setg(&vmhp->migration_blocker,
-               "mhp-vmemmap-mem does not support migration");
-    return !migrate_add_blocker(&vmhp->migration_blocker, errp);
-}
 
 /* Get the right to discard memory, and start with none in use. */
 static bool virtio_mhp_take_host(VirtIOMHP *vmhp, Error **errp)
@@ -34,8 +27,9 @@ static bool virtio_mhp_take_host(VirtIOMHP *vmhp, Error **errp)
             "mhp-vmemmap-mem wants to discard unplugged memory, got a machine that forbids it (vhost-vdpa does, for example)");
         return false;
     }
-    if (!virtio_mhp_memory_discard_all(vmhp, errp) ||
-        !virtio_mhp_block_migration(vmhp, errp)) {
+    /* What comes by migration may be there already, in shared memory. */
+    if (!runstate_check(RUN_STATE_INMIGRATE) &&
+        !virtio_mhp_memory_discard_all(vmhp, errp)) {
         ram_block_coordinated_discard_require(false);
         return false;
     }
@@ -50,7 +44,6 @@ static void virtio_mhp_give_host(VirtIOMHP *vmhp)
 {
     memory_region_set_ram_discard_manager(&vmhp->memdev->mr, NULL);
     host_memory_backend_set_mapped(vmhp->memdev, false);
-    migrate_del_blocker(&vmhp->migration_blocker);
     ram_block_coordinated_discard_require(false);
 }
 
@@ -69,6 +62,7 @@ static void virtio_mhp_realize(DeviceState *dev, Error **errp)
     vmhp->vq = virtio_add_queue(vdev, VIRTIO_MHP_QUEUE_SIZE,
                                 virtio_mhp_handle_requests);
     virtio_mhp_requests_init(vmhp);
+    virtio_mhp_migration_add(vmhp);
     virtio_mhp_system_reset_add(vmhp);
     virtio_mhp_balloon_add(vmhp);
 }
@@ -80,6 +74,7 @@ static void virtio_mhp_unrealize(DeviceState *dev)
 
     virtio_mhp_balloon_remove(vmhp);
     virtio_mhp_system_reset_remove(vmhp);
+    virtio_mhp_migration_remove(vmhp);
     virtio_mhp_requests_cleanup(vmhp);
     virtio_mhp_job_drop(vmhp);
     virtio_delete_queue(vmhp->vq);
@@ -193,6 +188,7 @@ static void virtio_mhp_class_init(ObjectClass *klass, void *data)
     device_class_set_props(dc, virtio_mhp_properties);
     virtio_mhp_add_properties(klass);
     virtio_mhp_listeners_class_init(klass);
+    virtio_mhp_migration_class_init(klass);
     set_bit(DEVICE_CATEGORY_MISC, dc->categories);
     vdc->realize = virtio_mhp_realize;
     vdc->unrealize = virtio_mhp_unrealize;

@@ -119,7 +119,10 @@ typedef struct VirtIOMHPRequest {
  * @blocks: state of each block, from realize to unrealize
  * @memmap: the driver's last MEMMAP request, zeros if there was none
  * @listeners: who is told what becomes plugged and unplugged
- * @migration_blocker: says why the machine cannot be migrated
+ * @migration_timer: looks for the end of a migration, for the driver
+ * @migration_bitmap: which blocks are plugged, in the form that is sent
+ * @migration_bitmap_size: of @migration_bitmap, in bytes
+ * @migration_nb_blocks: number of blocks of the region
  * @request: what the driver waits for
  * @requests_bh: goes on with the queue, in the main loop
  * @vm_state: tells when the machine stops and runs
@@ -144,7 +147,10 @@ struct VirtIOMHP {
     VirtIOMHPBlocks blocks;
     VirtIOMHPMemmap memmap;
     QLIST_HEAD(, RamDiscardListener) listeners;
-    Error *migration_blocker;
+    QEMUTimer *migration_timer;
+    uint8_t *migration_bitmap;
+    uint32_t migration_bitmap_size;
+    uint32_t migration_nb_blocks;
 
     VirtIOMHPRequest request;
     QEMUBH *requests_bh;
@@ -201,6 +207,8 @@ void virtio_mhp_memory_unplug_all(VirtIOMHP *vmhp);
 void virtio_mhp_memory_notify_size(VirtIOMHP *vmhp);
 /* Unplug all at once and without being asked; the request must be gone */
 void virtio_mhp_memory_reset(VirtIOMHP *vmhp);
+/* The same before other contents are loaded; discards nothing */
+void virtio_mhp_memory_drop(VirtIOMHP *vmhp);
 /*
  * Nobody waits for the end of the request any more. Blocks that were being
  * unplugged are unplugged from now on, blocks that were being plugged are not.
@@ -216,6 +224,20 @@ void virtio_mhp_listeners_unplug(VirtIOMHP *vmhp, const VirtIOMHPRange *range);
 /* After all of @blocks has been replaced */
 bool virtio_mhp_listeners_plug_again(VirtIOMHP *vmhp);
 void virtio_mhp_listeners_class_init(ObjectClass *klass);
+
+/* virtio-mhp-migration.c: migration and snapshots */
+
+/* Whether one is under way, on either side */
+bool virtio_mhp_migration_is_on(void);
+/* The same, when the driver wants a change; tells the driver when it is over */
+bool virtio_mhp_migration_forbids_change(VirtIOMHP *vmhp);
+/* Whether what is asked of this side would not reach the guest */
+bool virtio_mhp_migration_guest_left(Error **errp);
+bool virtio_mhp_migration_guest_awaited(Error **errp);
+/* From the one to the other, the device can be migrated */
+void virtio_mhp_migration_add(VirtIOMHP *vmhp);
+void virtio_mhp_migration_remove(VirtIOMHP *vmhp);
+void virtio_mhp_migration_class_init(ObjectClass *klass);
 
 /* virtio-mhp-request.c: the virtqueue */
 

@@ -100,6 +100,21 @@ void virtio_pci_free(VirtioPci *vp)
     g_free(vp);
 }
 
+VirtioPci *virtio_pci_new_migrated(const VirtioPci *vp, Qtest *qtest)
+{
+    VirtioPci *other = g_memdup2(vp, sizeof(*vp));
+
+    other->qtest = qtest;
+    return other;
+}
+
+void virtio_pci_resume(VirtioPci *vp)
+{
+    vp->nb_submitted = (uint16_t)qtest_read_reg(
+        vp->qtest, VIRTIO_PCI_AVAIL + G_STRUCT_OFFSET(struct vring_avail, idx),
+        2);
+}
+
 uint64_t virtio_pci_registers(VirtioPci *vp)
 {
     return vp->common;

@@ -26,6 +26,12 @@ typedef struct VirtioPci VirtioPci;
 VirtioPci *virtio_pci_new(Qtest *qtest, uint16_t device_id);
 void virtio_pci_free(VirtioPci *vp);
 
+/* The same driver in the machine of @qtest, to which @vp's was migrated */
+VirtioPci *virtio_pci_new_migrated(const VirtioPci *vp, Qtest *qtest);
+
+/* Go on from where the driver was whose memory was loaded */
+void virtio_pci_resume(VirtioPci *vp);
+
 /* Map it anew: a system reset has put everything back */
 void virtio_pci_map(VirtioPci *vp);
 

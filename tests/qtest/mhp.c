@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "migration.h"
+
 #define MHP_PCI_DEVICE_ID (0x1040 + VIRTIO_ID_MHP)
 
 static Mhp *mhp_alloc(void)
@@ -32,16 +34,29 @@ static void mhp_add_device(Mhp *mhp)
                MHP_BLOCK_SIZE, MHP_REQUESTED_SIZE);
 }
 
-static void mhp_start(Mhp *mhp)
+static void mhp_start_vm(Mhp *mhp)
 {
     g_autoptr(GError) error = NULL;
 
     vm_start(mhp->vm, &error);
     g_assert_no_error(error);
+}
+
+static void mhp_start(Mhp *mhp)
+{
+    mhp_start_vm(mhp);
     mhp->pci = virtio_pci_new(mhp->qtest, MHP_PCI_DEVICE_ID);
     g_assert_nonnull(mhp->pci);
     mhp_restart_driver(mhp, MHP_FEATURES);
     mhp->addr = mhp_config(mhp).addr;
+}
+
+static void mhp_add_memory(Mhp *mhp)
+{
+    vm_add_opt(mhp->vm, "object",
+               "memory-backend-file,id=mem0,share=on,mem-path=/proc/%d/fd/%d"
+               ",size=%" PRIu64,
+               getpid(), mhp->memory, MHP_REGION_SIZE);
 }
 
 /* Let the region's memory be a file of ours */
@@ -50,10 +65,7 @@ static void mhp_add_memory_file(Mhp *mhp)
     mhp->memory = memfd_create("region", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     g_assert_cmpint(mhp->memory, >=, 0);
     g_assert_no_errno(ftruncate(mhp->memory, MHP_REGION_SIZE));
-    vm_add_opt(mhp->vm, "object",
-               "memory-backend-file,id=mem0,share=on,mem-path=/proc/%d/fd/%d"
-               ",size=%" PRIu64,
-               getpid(), mhp->memory, MHP_REGION_SIZE);
+    mhp_add_memory(mhp);
 }
 
 Mhp *mhp_new_with_args(const char *const *args)
@@ -67,6 +79,56 @@ Mhp *mhp_new_with_args(const char *const *args)
     }
     mhp_start(mhp);
     return mhp;
+}
+
+static void mhp_start_incoming(Mhp *mhp, const Mhp *source)
+{
+    mhp_add_device(mhp);
+    vm_add_args(mhp->vm, "-incoming", "defer", NULL);
+    mhp_start_vm(mhp);
+    mhp->addr = source->addr;
+}
+
+Mhp *mhp_new_incoming(Mhp *source, const char *const *args)
+{
+    Mhp *mhp = mhp_alloc();
+
+    mhp_add_memory_file(mhp);
+    for (; *args; args++) {
+        vm_add_args(mhp->vm, *args, NULL);
+    }
+    mhp_start_incoming(mhp, source);
+    return mhp;
+}
+
+Mhp *mhp_new_incoming_shared(Mhp *source)
+{
+    Mhp *mhp = mhp_alloc();
+
+    mhp->memory = dup(source->memory);
+    g_assert_cmpint(mhp->memory, >=, 0);
+    mhp_add_memory(mhp);
+    mhp_start_incoming(mhp, source);
+    return mhp;
+}
+
+void mhp_load_snapshot(Mhp *mhp, const char *tag)
+{
+    migration_load(mhp->vm, tag);
+    virtio_pci_resume(mhp->pci);
+}
+
+void mhp_moved(Mhp *mhp, const Mhp *source)
+{
+    mhp->pci = virtio_pci_new_migrated(source->pci, mhp->qtest);
+}
+
+void mhp_arrived(Mhp *mhp, const Mhp *source)
+{
+    migration_wait_incoming(mhp->vm);
+    if (!mhp->pci) {
+        mhp_moved(mhp, source);
+    }
 }
 
 Mhp *mhp_new(void)
@@ -93,6 +155,11 @@ void mhp_free(Mhp *mhp)
         return;
     }
     g_assert_true(vm_is_running(mhp->vm));
+    mhp_abandon(mhp);
+}
+
+void mhp_abandon(Mhp *mhp)
+{
     virtio_pci_free(mhp->pci);
     qtest_free(mhp->qtest);
     vm_free(mhp->vm);

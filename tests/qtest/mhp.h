@@ -50,8 +50,27 @@ Mhp *mhp_new_with_args(const char *const *args);
 /* The same, of memory that no file holds: what costs the host is in its RSS */
 Mhp *mhp_new_anonymous(void);
 
+/*
+ * A machine that waits for @source to be migrated to it, which mhp_arrived()
+ * ends; more arguments as above
+ */
+Mhp *mhp_new_incoming(Mhp *source, const char *const *args);
+void mhp_arrived(Mhp *mhp, const Mhp *source);
+
+/* The driver runs there now, although memory is still missing */
+void mhp_moved(Mhp *mhp, const Mhp *source);
+
+/* The same with one file for the region's memory on both sides */
+Mhp *mhp_new_incoming_shared(Mhp *source);
+
+/* Load a snapshot of the machine, whose driver goes on from there */
+void mhp_load_snapshot(Mhp *mhp, const char *tag);
+
 /* Asserts that QEMU is still alive */
 void mhp_free(Mhp *mhp);
+
+/* The same without the assertion: for the side that a migration failed on */
+void mhp_abandon(Mhp *mhp);
 
 /* Reset the device and let a driver that accepts @features run */
 void mhp_restart_driver(Mhp *mhp, uint64_t features);

@@ -242,6 +242,35 @@ static void test_plug_and_unplug_drop_reports(VirtIOMHPBlocks *blocks,
                      2 * BLOCK_SIZE);
 }
 
+static void assert_next_run(const VirtIOMHPBlocks *blocks, bool plugged,
+                            VirtIOMHPRange *range, uint64_t first,
+                            uint64_t nb_blocks)
+{
+    g_assert_true(virtio_mhp_blocks_next_run(blocks, plugged, range));
+    g_assert_cmpuint(range->first, ==, first);
+    g_assert_cmpuint(range->nb_blocks, ==, nb_blocks);
+}
+
+static void test_blocks_come_in_runs(VirtIOMHPBlocks *blocks,
+                                     gconstpointer data)
+{
+    VirtIOMHPRange plugged = {0}, unplugged = {0}, inside = {4, 0};
+
+    (void)data;
+    set(blocks, 0, 1, true);
+    set(blocks, 3, 3, true);
+    set(blocks, NB_BLOCKS - 1, 1, true);
+    assert_next_run(blocks, true, &plugged, 0, 1);
+    assert_next_run(blocks, true, &plugged, 3, 3);
+    assert_next_run(blocks, true, &plugged, NB_BLOCKS - 1, 1);
+    g_assert_false(virtio_mhp_blocks_next_run(blocks, true, &plugged));
+    assert_next_run(blocks, false, &unplugged, 1, 2);
+    assert_next_run(blocks, false, &unplugged, 6, NB_BLOCKS - 7);
+    g_assert_false(virtio_mhp_blocks_next_run(blocks, false, &unplugged));
+    /* From the middle of a run on */
+    assert_next_run(blocks, true, &inside, 4, 2);
+}
+
 #define ADD_WITH_BLOCKS(path, test) \
     g_test_add(path, VirtIOMHPBlocks, NULL, setup, test, teardown)
 
@@ -264,6 +293,8 @@ int main(int argc, char **argv)
                     test_reasons_of_the_header_have_names);
     ADD_WITH_BLOCKS("/virtio-mhp/block/stuck-blocks-come-in-runs",
                     test_stuck_blocks_come_in_runs);
+    ADD_WITH_BLOCKS("/virtio-mhp/block/blocks-come-in-runs",
+                    test_blocks_come_in_runs);
     ADD_WITH_BLOCKS("/virtio-mhp/block/later-report-replaces-earlier",
                     test_later_report_replaces_earlier);
     ADD_WITH_BLOCKS("/virtio-mhp/block/plug-and-unplug-drop-reports",

@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Migration and snapshots: what is sent, what the other side must have in
+ * common, and what must not happen meanwhile.
+ *
+ * Which blocks are plugged is fixed from the start to the end of a migration.
+ * So it can be sent before any memory, together with all that both sides must
+ * agree on; memory that is not plugged is then neither read nor sent. A driver
+ * that wanted a change hears BUSY, and that it can try again once it is over,
+ * on whichever side the guest runs then.
+ */
+#include "qemu/osdep.h"
+#include "exec/cpu-common.h"
+#include "exec/memory.h"
+#include "migration/misc.h"
+#include "migration/vmstate.h"
+#include "qapi/error.h"
+#include "qemu/error-report.h"
+#include "qemu/timer.h"
+#include "system/runstate.h"
+#include "virtio-mhp.h"
+
+/* How soon the driver hears of the end of a migration that made it wait */
+#define VIRTIO_MHP_MIGRATION_POLL_MS 20
+
+bool virtio_mhp_migration_is_on(void)
+{
+    return migration_is_running() || migration_in_incoming_postcopy() ||
+           runstate_check(RUN_STATE_INMIGRATE);
+}
+
+/*
+ * Neither side has one event for all ends of all kinds of migration, failure
+ * and postcopy included. So look, but only while somebody waits for it.
+ */
+static void virtio_mhp_migration_watch(VirtIOMHP *vmhp)
+{
+    timer_mod(vmhp->migration_timer, qemu_clock_get_ms(QEMU_CLOCK_REALTIME) +
+                                         VIRTIO_MHP_MIGRATION_POLL_MS);
+}
+
+static void virtio_mhp_migration_look(void *opaque)
+{
+    VirtIOMHP *vmhp = opaque;
+
+    if (virtio_mhp_migration_is_on() || runstate_check(RUN_STATE_RESTORE_VM)) {
+        virtio_mhp_migration_watch(vmhp);
+    } else {
+        virtio_notify_config(VIRTIO_DEVICE(vmhp));
+    }
+}
+
+bool virtio_mhp_migration_forbids_change(VirtIOMHP *vmhp)
+{
+    if (!virtio_mhp_migration_is_on()) {
+        return false;
+    }
+    virtio_mhp_migration_watch(vmhp);
+    return true;
+}
+
+bool virtio_mhp_migration_guest_left(Error **errp)
+{
+    if (!runstate_check(RUN_STATE_FINISH_MIGRATE)) {
+        return false;
+    }
+    error_setg(
+        errp,
+        "property 'requested-size' cannot be changed after the guest has left for the migration's destination");
+    return true;
+}
+
+bool virtio_mhp_migration_guest_awaited(Error **errp)
+{
+    if (!runstate_check(RUN_STATE_INMIGRATE)) {
+        return false;
+    }
+    error_setg(
+        errp,
+        "property 'requested-size' cannot be changed before the guest has come from the migration's source");
+    return true;
+}
+
+/**
+ * struct VirtIOMHPCommon - what both sides of a migration have in common
+ * @parent: the device
+ * @addr: guest-physical address of the region
+ * @region_size: size of the region
+ * @block_size: size of a block
+ * @node: NUMA node of the region
+ * @features: features that the device offers
+ */
+typedef struct VirtIOMHPCommon {
+    VirtIOMHP *parent;
+    uint64_t addr;
+    uint64_t region_size;
+    uint64_t block_size;
+    uint32_t node;
+    uint64_t features;
+} VirtIOMHPCommon;
+
+static int virtio_mhp_common_pre_save(void *opaque)
+{
+    VirtIOMHPCommon *common = opaque;
+    const VirtIOMHP *vmhp = common->parent;
+
+    common->addr = vmhp->addr;
+    common->region_size = memory_region_size(&vmhp->memdev->mr);
+    common->block_size = vmhp->block_size;
+    common->node = vmhp->node;
+    common->features = VIRTIO_DEVICE(vmhp)->host_features;
+    return 0;
+}
+
+static void virtio_mhp_common_report_size(const char *property, uint64_t wanted,
+                                          uint64_t got)
+{
+    g_autofree char *wanted_text = virtio_mhp_size_text(wanted);
+    g_autofree char *got_text = virtio_mhp_size_text(got);
+
+    error_report(
+        "mhp-vmemmap-mem: property %s wants %s as on the migration's source, got %s",
+        property, wanted_text, got_text);
+}
+
+/* Features that this side has in addition do no harm. */
+static bool virtio_mhp_common_check_features(const VirtIOMHPCommon *common)
+{
+    const uint64_t got = VIRTIO_DEVICE(common->parent)->host_features;
+
+    if (common->features & ~got) {
+        error_report("mhp-vmemmap-mem: wanted the virtio features 0x%" PRIx64
+                     " as on the migration's source, got 0x%" PRIx64
+                     ", which lacks 0x%" PRIx64,
+                     common->features, got, common->features & ~got);
+        return false;
+    }
+    return true;
+}
+
+static int virtio_mhp_common_post_load(void *opaque, int version_id)
+{
+    const VirtIOMHPCommon *common = opaque;
+    const VirtIOMHP *vmhp = common->parent;
+    const uint64_t region_size = memory_region_size(&vmhp->memdev->mr);
+
+    if (common->region_size != region_size) {
+        virtio_mhp_common_report_size("'size' of 'memdev'", common->region_size,
+                                      region_size);
+        return -EINVAL;
+    }
+    if (common->block_size != vmhp->block_size) {
+        virtio_mhp_common_report_size("'block-size'", common->block_size,
+                                      vmhp->block_size);
+        return -EINVAL;
+    }
+    if (common->addr != vmhp->addr) {
+        error_report("mhp-vmemmap-mem: property 'memaddr' wants 0x%" PRIx64
+                     " as on the migration's source, got 0x%" PRIx64,
+                     common->addr, vmhp->addr);
+        return -EINVAL;
+    }
+    if (common->node != vmhp->node) {
+        error_report(
+            "mhp-vmemmap-mem: property 'node' wants %u as on the migration's source, got %u",
+            common->node, vmhp->node);
+        return -EINVAL;
+    }
+    return virtio_mhp_common_check_features(common) ? 0 : -EINVAL;
+}
+
+/* Part of virtio-mhp-early, whose version it has */
+static const VMStateDescription virtio_mhp_vmstate_common = {
+    .name = "virtio-mhp-early/common",
+    .pre_save = virtio_mhp_common_pre_save,
+    .post_load = virtio_mhp_common_post_load,
+    .fields =
+        (const VMStateField[]){
+            VMSTATE_UINT64(addr, VirtIOMHPCommon),
+            VMSTATE_UINT64(region_size, VirtIOMHPCommon),
+            VMSTATE_UINT64(block_size, VirtIOMHPCommon),
+            VMSTATE_UINT32(node, VirtIOMHPCommon),
+            VMSTATE_UINT64(features, VirtIOMHPCommon),
+            VMSTATE_END_OF_LIST(),
+        },
+};
+
+/* Bit i of the bitmap is block i; a byte's lowest bit comes first. */
+static int virtio_mhp_early_pre_save(void *opaque)
+{
+    VirtIOMHP *vmhp = opaque;
+    uint64_t i;
+
+    /* From here on nothing may change: end what is under way. */
+    virtio_mhp_requests_settle(vmhp);
+    memset(vmhp->migration_bitmap, 0, vmhp->migration_bitmap_size);
+    for (i = 0; i < vmhp->blocks.nb_blocks; i++) {
+        vmhp->migration_bitmap[i / 8] |= vmhp->blocks.plugged[i] << i % 8;
+    }
+    return 0;
+}
+
+static void virtio_mhp_early_load_bitmap(VirtIOMHP *vmhp)
+{
+    uint64_t i;
+
+    for (i = 0; i < vmhp->blocks.nb_blocks; i++) {
+        if (vmhp->migration_bitmap[i / 8] >> i % 8 & 1) {
+            const VirtIOMHPRange block = {i, 1};
+
+            virtio_mhp_blocks_set_plugged(&vmhp->blocks, &block, true);
+        }
+    }
+}
+
+/*
+ * The memory comes after this. It starts empty, unless both sides share it: a
+ * file may hold what another guest left there, and a snapshot is loaded into a
+ * guest that has memory.
+ */
+static int virtio_mhp_early_post_load(void *opaque, int version_id)
+{
+    VirtIOMHP *vmhp = opaque;
+    Error *err = NULL;
+
+    virtio_mhp_memory_drop(vmhp);
+    if (!migrate_ram_is_ignored(vmhp->memdev->mr.ram_block) &&
+        !virtio_mhp_memory_discard_all(vmhp, &err)) {
+        error_report_err(err);
+        return -EBUSY;
+    }
+    virtio_mhp_early_load_bitmap(vmhp);
+    if (!virtio_mhp_listeners_plug_again(vmhp)) {
+        error_report(
+            "mhp-vmemmap-mem: a device that uses the guest's memory cannot take what is plugged on the migration's source");
+        return -EBUSY;
+    }
+    return 0;
+}
+
+/* Before QEMU's own list of memory, whose errors say less */
+static const VMStateDescription virtio_mhp_vmstate_early = {
+    .name = "virtio-mhp-early",
+    .version_id = 1,
+    .minimum_version_id = 1,
+    .early_setup = true,
+    .priority = MIG_PRI_VIRTIO_MEM,
+    .pre_save = virtio_mhp_early_pre_save,
+    .post_load = virtio_mhp_early_post_load,
+    .fields =
+        (const VMStateField[]){
+            VMSTATE_WITH_TMP(VirtIOMHP, VirtIOMHPCommon,
+                             virtio_mhp_vmstate_common),
+            VMSTATE_VBUFFER_UINT32(migration_bitmap, VirtIOMHP, 1, NULL,
+                                   migration_bitmap_size),
+            VMSTATE_END_OF_LIST(),
+        },
+};
+
+static bool virtio_mhp_has_reports(void *opaque)
+{
+    const VirtIOMHP *vmhp = opaque;
+
+    return vmhp->blocks.nb_stuck > 0;
+}
+
+static int virtio_mhp_reports_post_load(void *opaque, int version_id)
+{
+    VirtIOMHP *vmhp = opaque;
+    uint64_t i;
+
+    vmhp->blocks.nb_stuck = 0;
+    for (i = 0; i < vmhp->blocks.nb_blocks; i++) {
+        if (!virtio_mhp_reason_name(vmhp->blocks.reasons[i])) {
+            error_report(
+                "mhp-vmemmap-mem: wanted a reason that is known, got %u from the migration's source",
+                vmhp->blocks.reasons[i]);
+            return -EINVAL;
+        }
+        vmhp->blocks.nb_stuck += vmhp->blocks.reasons[i] !=
+                                 VIRTIO_MHP_REASON_NONE;
+    }
+    return 0;
+}
+
+static const VMStateDescription virtio_mhp_vmstate_reports = {
+    .name = "virtio-mhp/reports",
+    .version_id = 1,
+    .minimum_version_id = 1,
+    .needed = virtio_mhp_has_reports,
+    .post_load = virtio_mhp_reports_post_load,
+    .fields =
+        (const VMStateField[]){
+            VMSTATE_VBUFFER_UINT32(blocks.reasons, VirtIOMHP, 1, NULL,
+                                   migration_nb_blocks),
+            VMSTATE_END_OF_LIST(),
+        },
+};
+
+static int virtio_mhp_late_post_load(void *opaque, int version_id)
+{
+    VirtIOMHP *vmhp = opaque;
+    const bool has_memmap = vmhp->memmap.unit_size || vmhp->memmap.memmap_size;
+    Error *err = NULL;
+
+    if (!virtio_mhp_check_requested_size(vmhp, vmhp->requested_size, &err)) {
+        error_report_err(err);
+        return -EINVAL;
+    }
+    if (has_memmap &&
+        !virtio_mhp_memmap_is_valid(&vmhp->memmap, vmhp->block_size)) {
+        error_report(
+            "mhp-vmemmap-mem: wanted a valid memmap layout from the migration's source, got one of 0x%" PRIx64
+            " in 0x%" PRIx64 " bytes",
+            vmhp->memmap.memmap_size, vmhp->memmap.unit_size);
+        return -EINVAL;
+    }
+    /* The driver may have heard BUSY on the other side. */
+    virtio_mhp_migration_watch(vmhp);
+    return 0;
+}
+
+static const VMStateDescription virtio_mhp_vmstate_late = {
+    .name = "virtio-mhp",
+    .version_id = 1,
+    .minimum_version_id = 1,
+    .post_load = virtio_mhp_late_post_load,
+    .fields =
+        (const VMStateField[]){
+            VMSTATE_UINT64(requested_size, VirtIOMHP),
+            VMSTATE_UINT64(memmap.unit_size, VirtIOMHP),
+            VMSTATE_UINT64(memmap.memmap_size, VirtIOMHP),
+            VMSTATE_END_OF_LIST(),
+        },
+    .subsections =
+        (const VMStateDescription *const[]){
+            &virtio_mhp_vmstate_reports,
+            NULL,
+        },
+};
+
+static const VMStateDescription virtio_mhp_vmstate_device = {
+    .name = "virtio-mhp-device",
+    .version_id = 1,
+    .minimum_version_id = 1,
+    .fields =
+        (const VMStateField[]){
+            VMSTATE_VIRTIO_DEVICE,
+            VMSTATE_END_OF_LIST(),
+        },
+};
+
+void virtio_mhp_migration_add(VirtIOMHP *vmhp)
+{
+    const uint64_t nb_blocks = vmhp->blocks.nb_blocks;
+
+    /* Blocks are 1 MiB at least, and no machine has 4 PiB of memory. */
+    g_assert(nb_blocks <= UINT32_MAX);
+    vmhp->migration_nb_blocks = nb_blocks;
+    vmhp->migration_bitmap_size = DIV_ROUND_UP(nb_blocks, 8);
+    vmhp->migration_bitmap = g_malloc0(vmhp->migration_bitmap_size);
+    vmhp->migration_timer = timer_new_ms(QEMU_CLOCK_REALTIME,
+                                         virtio_mhp_migration_look, vmhp);
+    vmstate_register_ram(&vmhp->memdev->mr, DEVICE(vmhp));
+    vmstate_register_any(VMSTATE_IF(vmhp), &virtio_mhp_vmstate_early, vmhp);
+}
+
+void virtio_mhp_migration_remove(VirtIOMHP *vmhp)
+{
+    vmstate_unregister(VMSTATE_IF(vmhp), &virtio_mhp_vmstate_early, vmhp);
+    vmstate_unregister_ram(&vmhp->memdev->mr, DEVICE(vmhp));
+    timer_free(vmhp->migration_timer);
+    g_free(vmhp->migration_bitmap);
+}
+
+void virtio_mhp_migration_class_init(ObjectClass *klass)
+{
+    DEVICE_CLASS(klass)->vmsd = &virtio_mhp_vmstate_device;
+    VIRTIO_DEVICE_CLASS(klass)->vmsd = &virtio_mhp_vmstate_late;
+}
