@@ -39,8 +39,8 @@ static uint64_t virtio_mhp_balloon_boot_size(void)
 {
     const MachineState *ms = MACHINE(qdev_get_machine());
 
-    return ms->ram_size + (ms->device_memory ? ms->device_memory->dimm_size
-                                             : 0);
+    return ms->ram_size +
+           (ms->device_memory ? ms->device_memory->dimm_size : 0);
 }
 
 static uint64_t virtio_mhp_balloon_actual(const VirtIOMHP *vmhp)

@@ -125,8 +125,7 @@ bool virtio_mhp_cgroup_room(const char *root, uint64_t *room)
                                                                     &path);
         uint64_t value;
 
-        if (files &&
-            virtio_mhp_cgroup_least_room(files, root, path, &value)) {
+        if (files && virtio_mhp_cgroup_least_room(files, root, path, &value)) {
             *room = is_limited ? MIN(*room, value) : value;
             is_limited = true;
         }

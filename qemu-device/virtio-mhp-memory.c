@@ -122,12 +122,11 @@ static void virtio_mhp_memory_warn(const VirtIOMHP *vmhp,
     /* The driver tries again and again: say it once. */
     static bool reported;
 
-    warn_report_once_cond(&reported,
-                          "virtio-mhp: cannot back blocks at 0x%" PRIx64
-                          " with memory: %s",
-                          vmhp->addr +
-                              virtio_mhp_blocks_offset(&vmhp->blocks, range),
-                          error_get_pretty(err));
+    warn_report_once_cond(
+        &reported,
+        "virtio-mhp: cannot back blocks at 0x%" PRIx64 " with memory: %s",
+        vmhp->addr + virtio_mhp_blocks_offset(&vmhp->blocks, range),
+        error_get_pretty(err));
 }
 
 static void virtio_mhp_memory_plug_ended(VirtIOMHP *vmhp, const VirtIOMHPOp *op,
@@ -140,11 +139,9 @@ static void virtio_mhp_memory_plug_ended(VirtIOMHP *vmhp, const VirtIOMHPOp *op,
         virtio_mhp_request_done(vmhp, VIRTIO_MHP_RESP_BUSY);
     } else if (result != VIRTIO_MHP_JOB_DONE) {
         virtio_mhp_memory_warn(vmhp, &op->range, err);
-        virtio_mhp_memory_discard(vmhp, &op->range, true,
-                                  VIRTIO_MHP_RESP_NACK);
+        virtio_mhp_memory_discard(vmhp, &op->range, true, VIRTIO_MHP_RESP_NACK);
     } else if (!virtio_mhp_listeners_plug(vmhp, &op->range)) {
-        virtio_mhp_memory_discard(vmhp, &op->range, true,
-                                  VIRTIO_MHP_RESP_BUSY);
+        virtio_mhp_memory_discard(vmhp, &op->range, true, VIRTIO_MHP_RESP_BUSY);
     } else {
         virtio_mhp_memory_set_plugged(vmhp, &op->range, true);
         virtio_mhp_request_done(vmhp, VIRTIO_MHP_RESP_ACK);

@@ -8,7 +8,7 @@
 #include "mhp.h"
 
 #define VIRTIO_MEM_PCI_DEVICE_ID 0x1058
-#define VIRTIO_MEM_FEATURES           \
+#define VIRTIO_MEM_FEATURES              \
     (UINT64_C(1) << VIRTIO_F_VERSION_1 | \
      UINT64_C(1) << VIRTIO_MHP_F_UNPLUGGED_INACCESSIBLE)
 /* Of the device; higher ones are the transport's */

@@ -95,8 +95,8 @@ static Mhp *start_full(const char *machine)
 static void qmp(Mhp *mhp, const char *command)
 {
     g_autoptr(GError) error = NULL;
-    g_autoptr(JsonNode) result = qmp_executef(vm_qmp(mhp->vm), &error, command,
-                                              NULL);
+    g_autoptr(JsonNode)
+        result = qmp_executef(vm_qmp(mhp->vm), &error, command, NULL);
 
     g_assert_no_error(error);
 }
@@ -165,8 +165,7 @@ static int64_t cpu_delay(const char *thread)
 /* The thread that reads the monitor's socket; the main loop does the rest */
 static char *find_monitor_thread(Mhp *mhp)
 {
-    g_autofree char *folder = g_strdup_printf("/proc/%d/task",
-                                              vm_pid(mhp->vm));
+    g_autofree char *folder = g_strdup_printf("/proc/%d/task", vm_pid(mhp->vm));
     g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
     const char *name;
 
