@@ -34,11 +34,21 @@ static void migration_executef(Vm *vm, const char *command, const char *format,
     migration_execute(vm, command, text);
 }
 
+static void migration_switch(Vm *vm, const char *capability, bool on)
+{
+    migration_executef(vm, "migrate-set-capabilities",
+                       "{'capabilities': [{'capability': '%s', 'state': %s}]}",
+                       capability, on ? "true" : "false");
+}
+
 void migration_enable(Vm *vm, const char *capability)
 {
-    migration_executef(
-        vm, "migrate-set-capabilities",
-        "{'capabilities': [{'capability': '%s', 'state': true}]}", capability);
+    migration_switch(vm, capability, true);
+}
+
+void migration_disable(Vm *vm, const char *capability)
+{
+    migration_switch(vm, capability, false);
 }
 
 void migration_set(Vm *vm, const char *parameter, uint64_t value)

@@ -13,8 +13,9 @@
 /* Longer than any migration of a small guest takes on a busy machine */
 #define MIGRATION_TIMEOUT_MS 120000
 
-/* "migrate-set-capabilities", for one that is to be on */
+/* "migrate-set-capabilities", for one of them */
 void migration_enable(Vm *vm, const char *capability);
+void migration_disable(Vm *vm, const char *capability);
 
 /* "migrate-set-parameters", for a number */
 void migration_set(Vm *vm, const char *parameter, uint64_t value);

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A guest that moves: see moving.h.
+ */
+#include "moving.h"
+
+#include <glib/gstdio.h>
+#include <string.h>
+
+#include "accel.h"
+#include "klog.h"
+#include "migration.h"
+#include "wait.h"
+
+#define MOVING_REGION (2 * GiB)
+#define MOVING_DATA_MIB 64
+#define MOVING_STALL_MS 60000
+
+/* Slow enough for what is asked meanwhile, and then as fast as it can be */
+#define MOVING_SLOW (4 * MiB)
+#define MOVING_FAST (4 * GiB)
+
+/*
+ * Pages of tmpfs can be moved, so they are in the device's memory. One loop
+ * compares, the other writes, so that there is memory to be sent again.
+ */
+#define MOVING_DATA                                                         \
+    "mkdir /data && mount -t tmpfs -o size=90%% tmpfs /data && cd /data &&" \
+    " dd if=/dev/urandom of=data bs=1M count=%u 2>/dev/null &&"             \
+    " md5sum data >sum && { {"                                              \
+    " while :; do md5sum -c sum || echo bad >>bad; done & };"               \
+    " { while :; do dd if=/dev/urandom of=dirty bs=64k count=16"            \
+    " conv=notrunc; sleep 0.1; done & }; } >/dev/null 2>&1"
+
+static const char *moving_kver(void)
+{
+    const char *kver = g_getenv("MHP_KVER");
+
+    return kver ? kver : "6.12";
+}
+
+/* A guest like the first, but for what @incoming says */
+static Guest *moving_new_guest(bool incoming)
+{
+    GuestConfig config = {
+        .kver = moving_kver(),
+        .hotplug_max = MOVING_REGION,
+        .cmdline = "memory_hotplug.memmap_on_memory=1",
+    };
+    Guest *guest = guest_new(&config);
+    g_autoptr(GError) error = NULL;
+
+    memdev_add(guest, MEMDEV_OURS, MOVING_REGION);
+    if (incoming) {
+        vm_add_args(guest_vm(guest), "-incoming", "defer", NULL);
+        vm_start(guest_vm(guest), &error);
+    } else {
+        guest_boot(guest, &error);
+    }
+    g_assert_no_error(error);
+    return guest;
+}
+
+static char *moving_run(Moving *moving, const char *script)
+{
+    g_autoptr(GError) error = NULL;
+    char *output = guest_runf(moving->guest, &error, "%s", script);
+
+    g_assert_no_error(error);
+    return output;
+}
+
+Moving *moving_new(void)
+{
+    Moving *moving = g_new0(Moving, 1);
+    g_autofree char *script = g_strdup_printf(MOVING_DATA, MOVING_DATA_MIB);
+    g_autofree char *path = NULL;
+    g_autoptr(GError) error = NULL;
+
+    moving->folder = g_dir_make_tmp("mhp-XXXXXX", &error);
+    g_assert_no_error(error);
+    moving->guest = moving_new_guest(false);
+    path = g_build_filename(moving->folder, "disk", NULL);
+    migration_add_disk(guest_vm(moving->guest), path);
+    memdev_load_driver(moving->guest, "", &error);
+    g_assert_no_error(error);
+    moving_request(moving, MOVING_SMALL);
+    moving_settle(moving);
+    g_free(moving_run(moving, script));
+    return moving;
+}
+
+void moving_free(Moving *moving)
+{
+    static const char *const names[] = {"disk", "socket", "file"};
+
+    guest_free(moving->guest);
+    for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+        g_autofree char *path = g_build_filename(moving->folder, names[i],
+                                                 NULL);
+
+        g_unlink(path);
+    }
+    g_assert_no_errno(g_rmdir(moving->folder));
+    g_free(moving->folder);
+    g_free(moving);
+}
+
+void moving_request(Moving *moving, uint64_t size)
+{
+    g_autoptr(GError) error = NULL;
+
+    memdev_request(moving->guest, size, &error);
+    g_assert_no_error(error);
+    moving->size = size;
+}
+
+void moving_settle(Moving *moving)
+{
+    g_autoptr(GError) error = NULL;
+
+    memdev_wait(moving->guest, moving->size, MOVING_STALL_MS, NULL, NULL,
+                &error);
+    g_assert_no_error(error);
+}
+
+void moving_check(Moving *moving)
+{
+    g_autofree char *bad = NULL, *log = NULL, *trouble = NULL;
+
+    /* Also of what no loop has come to since the guest moved */
+    bad = moving_run(moving,
+                     "cd /data && md5sum -c sum && ! cat bad 2>/dev/null");
+    g_assert_nonnull(strstr(bad, "data: OK"));
+    log = moving_run(moving, "dmesg -c");
+    trouble = klog_trouble(log);
+    if (trouble) {
+        g_printerr("%s\n", log);
+    }
+    g_assert_cmpstr(trouble, ==, NULL);
+}
+
+static char *moving_uri(Moving *moving, const char *scheme, const char *name)
+{
+    return g_strdup_printf("%s:%s/%s", scheme, moving->folder, name);
+}
+
+/* The guest is in @target from now on; the other QEMU ends */
+static void moving_change(Moving *moving, Guest *target)
+{
+    migration_wait_incoming(guest_vm(target));
+    guest_free(moving->guest);
+    moving->guest = target;
+}
+
+/* Only the first QEMU has the disk; that is all that it is for */
+static void moving_drop_disk(Moving *moving)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(JsonNode) disk = NULL, file = NULL;
+
+    disk = qmp_executef(guest_qmp(moving->guest), &error, "blockdev-del",
+                        "{'node-name': 'disk'}");
+    file = qmp_executef(guest_qmp(moving->guest), NULL, "blockdev-del",
+                        "{'node-name': 'file'}");
+}
+
+static void moving_start(Moving *moving, const char *uri)
+{
+    Vm *vm = guest_vm(moving->guest);
+
+    moving_drop_disk(moving);
+    migration_set(vm, "max-bandwidth", MOVING_SLOW);
+    migration_start(vm, uri);
+    migration_wait(vm, "active");
+}
+
+/* The guest has asked, and was told to wait, or has nothing to ask for */
+static void moving_ask_meanwhile(Moving *moving, uint64_t size)
+{
+    if (size != moving->size) {
+        moving_request(moving, size);
+        /* Long enough for the guest to hear of it */
+        g_free(moving_run(moving, "sleep 0.2"));
+    }
+}
+
+/* Exactly one of them, or none: both at once would be another kind */
+static void moving_set_kind(Guest *guest, const char *capability)
+{
+    static const char *const capabilities[] = {"multifd", "postcopy-ram",
+                                               "background-snapshot"};
+
+    for (size_t i = 0; i < G_N_ELEMENTS(capabilities); i++) {
+        if (g_strcmp0(capability, capabilities[i]) != 0) {
+            migration_disable(guest_vm(guest), capabilities[i]);
+        }
+    }
+    if (capability) {
+        migration_enable(guest_vm(guest), capability);
+    }
+}
+
+static void moving_by_socket(Moving *moving, uint64_t size_meanwhile,
+                             const char *capability)
+{
+    g_autofree char *uri = moving_uri(moving, "unix", "socket");
+    Guest *target = moving_new_guest(true);
+    Vm *vm = guest_vm(moving->guest);
+
+    moving_set_kind(moving->guest, capability);
+    moving_set_kind(target, capability);
+    migration_listen(guest_vm(target), uri);
+    moving_start(moving, uri);
+    moving_ask_meanwhile(moving, size_meanwhile);
+    if (g_strcmp0(capability, "postcopy-ram") == 0) {
+        migration_start_postcopy(vm);
+    }
+    migration_set(vm, "max-bandwidth", MOVING_FAST);
+    migration_wait(vm, "completed");
+    moving_change(moving, target);
+}
+
+void moving_precopy(Moving *moving, uint64_t size_meanwhile)
+{
+    moving_by_socket(moving, size_meanwhile, NULL);
+}
+
+void moving_multifd(Moving *moving, uint64_t size_meanwhile)
+{
+    moving_by_socket(moving, size_meanwhile, "multifd");
+}
+
+void moving_postcopy(Moving *moving, uint64_t size_meanwhile)
+{
+    moving_by_socket(moving, size_meanwhile, "postcopy-ram");
+}
+
+void moving_file(Moving *moving, uint64_t size_meanwhile)
+{
+    g_autofree char *uri = moving_uri(moving, "file", "file");
+    Guest *target = moving_new_guest(true);
+
+    moving_set_kind(moving->guest, NULL);
+    moving_start(moving, uri);
+    moving_ask_meanwhile(moving, size_meanwhile);
+    migration_set(guest_vm(moving->guest), "max-bandwidth", MOVING_FAST);
+    migration_wait(guest_vm(moving->guest), "completed");
+    migration_listen(guest_vm(target), uri);
+    moving_change(moving, target);
+}
+
+void moving_snapshot(Moving *moving, uint64_t size_meanwhile)
+{
+    g_autofree char *path = g_build_filename(moving->folder, "disk", NULL);
+    Vm *vm = guest_vm(moving->guest);
+
+    moving_set_kind(moving->guest, NULL);
+    moving_drop_disk(moving);
+    migration_add_disk(vm, path);
+    moving_request(moving, size_meanwhile);
+    migration_save(vm, "one");
+    moving_settle(moving);
+    moving_check(moving);
+    moving_request(moving, MOVING_SMALL + MOVING_LARGE - size_meanwhile);
+    migration_load(vm, "one");
+    /* What was asked for when it was saved */
+    moving->size = size_meanwhile;
+}
+
+/* The guest runs on; what was saved of it runs, too, somewhere else */
+void moving_background(Moving *moving, uint64_t size_meanwhile)
+{
+    g_autofree char *uri = moving_uri(moving, "file", "file");
+    Guest *target = moving_new_guest(true);
+    Vm *vm = guest_vm(moving->guest);
+
+    moving_drop_disk(moving);
+    moving_set_kind(moving->guest, "background-snapshot");
+    migration_set(vm, "max-bandwidth", MOVING_FAST);
+    moving_request(moving, size_meanwhile);
+    migration_start(vm, uri);
+    migration_wait(vm, "completed");
+    moving_settle(moving);
+    moving_check(moving);
+    migration_listen(guest_vm(target), uri);
+    moving_change(moving, target);
+}
+
+void moving_cancelled(Moving *moving, uint64_t size_meanwhile)
+{
+    g_autofree char *uri = moving_uri(moving, "unix", "socket");
+    Guest *target = moving_new_guest(true);
+
+    moving_set_kind(moving->guest, NULL);
+    migration_listen(guest_vm(target), uri);
+    moving_start(moving, uri);
+    moving_ask_meanwhile(moving, size_meanwhile);
+    migration_cancel(guest_vm(moving->guest));
+    migration_wait(guest_vm(moving->guest), "cancelled");
+    guest_free(target);
+}
+
+void moving_failed(Moving *moving, uint64_t size_meanwhile)
+{
+    g_autofree char *uri = moving_uri(moving, "unix", "socket");
+    Guest *target = moving_new_guest(true);
+
+    moving_set_kind(moving->guest, NULL);
+    migration_listen(guest_vm(target), uri);
+    moving_start(moving, uri);
+    moving_ask_meanwhile(moving, size_meanwhile);
+    guest_free(target);
+    migration_wait(guest_vm(moving->guest), "failed");
+}
