@@ -45,6 +45,7 @@
  * @is_populating: discarding is over
  * @result: VIRTIO_MHP_JOB_*
  * @err: why it could not be backed
+ * @counters: what was done so far
  * @cancelled: set by the main loop to end the work after the piece at hand
  * @has_stopped: the thread does not touch the memory any more
  */
@@ -60,6 +61,7 @@ struct VirtIOMHPJob {
     bool is_populating;
     VirtIOMHPJobResult result;
     Error *err;
+    VirtIOMHPHostCounters counters;
     bool cancelled;
     QemuEvent has_stopped;
 };
@@ -154,12 +156,17 @@ static bool virtio_mhp_job_step(VirtIOMHPJob *job, uint64_t limit)
     }
     if (!job->is_populating) {
         if (ram_block_discard_range(job->rb, offset, size)) {
+            job->counters.nb_failed_discards++;
             job->result = VIRTIO_MHP_JOB_CANNOT_DISCARD;
             return false;
         }
+        job->counters.nb_discards++;
+        job->counters.discarded += size;
     } else if (!virtio_mhp_job_populate(job, offset, size)) {
         job->result = VIRTIO_MHP_JOB_CANNOT_POPULATE;
         return false;
+    } else {
+        job->counters.backed += size;
     }
     job->next = offset + size;
     return true;
@@ -190,6 +197,7 @@ static void virtio_mhp_job_end(void *opaque, int ret)
 
     if (vmhp) {
         vmhp->job = NULL;
+        virtio_mhp_count_host(&vmhp->counters, &job->counters);
         job->ended(vmhp, job->result, job->err);
     }
     error_free(job->err);
@@ -230,6 +238,7 @@ bool virtio_mhp_job_start(VirtIOMHP *vmhp, const VirtIOMHPWork *work,
     g_assert(!vmhp->job);
     g_assert(work->offset + work->size <= memory_region_size(mr));
     if (virtio_mhp_job_try(&start, deadline)) {
+        virtio_mhp_count_host(&vmhp->counters, &start.counters);
         ended(vmhp, start.result, start.err);
         error_free(start.err);
         return true;

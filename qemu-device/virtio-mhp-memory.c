@@ -60,6 +60,13 @@ static void virtio_mhp_memory_set_plugged(VirtIOMHP *vmhp,
         virtio_mhp_listeners_unplug(vmhp, range);
     }
     virtio_mhp_blocks_set_plugged(&vmhp->blocks, range, plugged);
+    if (plugged) {
+        vmhp->counters.plugged += (vmhp->blocks.nb_plugged - nb_plugged) *
+                                  vmhp->block_size;
+    } else {
+        vmhp->counters.unplugged += (nb_plugged - vmhp->blocks.nb_plugged) *
+                                    vmhp->block_size;
+    }
     if (vmhp->blocks.nb_plugged != nb_plugged) {
         virtio_mhp_memory_notify_size(vmhp);
     }
@@ -136,11 +143,17 @@ static void virtio_mhp_memory_plug_ended(VirtIOMHP *vmhp, const VirtIOMHPOp *op,
     if (!op->is_requested) {
         virtio_mhp_memory_discard(vmhp, &op->range, false, 0);
     } else if (result == VIRTIO_MHP_JOB_CANNOT_DISCARD) {
+        vmhp->counters.refused[VIRTIO_MHP_REFUSED_DISCARD] +=
+            op->range.nb_blocks;
         virtio_mhp_request_done(vmhp, VIRTIO_MHP_RESP_BUSY);
     } else if (result != VIRTIO_MHP_JOB_DONE) {
+        vmhp->counters.refused[VIRTIO_MHP_REFUSED_HOST_MEMORY] +=
+            op->range.nb_blocks;
         virtio_mhp_memory_warn(vmhp, &op->range, err);
         virtio_mhp_memory_discard(vmhp, &op->range, true, VIRTIO_MHP_RESP_NACK);
     } else if (!virtio_mhp_listeners_plug(vmhp, &op->range)) {
+        vmhp->counters.refused[VIRTIO_MHP_REFUSED_LISTENER] +=
+            op->range.nb_blocks;
         virtio_mhp_memory_discard(vmhp, &op->range, true, VIRTIO_MHP_RESP_BUSY);
     } else {
         virtio_mhp_memory_set_plugged(vmhp, &op->range, true);
@@ -157,6 +170,8 @@ static void virtio_mhp_memory_unplug_ended(VirtIOMHP *vmhp,
     }
     /* Where nothing is plugged, nothing is lost (DEV-UNPLUGALL-2). */
     if (result != VIRTIO_MHP_JOB_DONE && vmhp->blocks.nb_plugged) {
+        vmhp->counters.refused[VIRTIO_MHP_REFUSED_DISCARD] +=
+            op->range.nb_blocks;
         virtio_mhp_request_done(vmhp, VIRTIO_MHP_RESP_BUSY);
         return;
     }

@@ -152,6 +152,10 @@ static const struct {
      "How much the guest cannot plug or unplug (read-only)"},
     {VIRTIO_MHP_STUCK_BLOCKS_PROP, "strList", virtio_mhp_get_stuck_blocks, NULL,
      "Which addresses these are, and why (read-only)"},
+    {VIRTIO_MHP_COUNTERS_PROP, "struct", virtio_mhp_get_counters, NULL,
+     "What happened so far, as numbers (read-only)"},
+    {VIRTIO_MHP_SUMMARY_PROP, "strList", virtio_mhp_get_summary, NULL,
+     "What happened so far, for people (read-only)"},
 };
 
 void virtio_mhp_add_properties(ObjectClass *klass)

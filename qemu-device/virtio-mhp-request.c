@@ -33,6 +33,14 @@ static bool virtio_mhp_request_range(const VirtIOMHP *vmhp, uint64_t addr,
                                    le16_to_cpu(nb_blocks), range);
 }
 
+/* Count the blocks that the request does not get, and why. */
+static uint16_t virtio_mhp_refuse(VirtIOMHP *vmhp, VirtIOMHPRefusal why,
+                                  uint64_t nb_blocks, uint16_t response)
+{
+    vmhp->counters.refused[why] += nb_blocks;
+    return response;
+}
+
 static uint16_t virtio_mhp_plug_request(VirtIOMHP *vmhp,
                                         const struct virtio_mhp_range *req)
 {
@@ -41,19 +49,27 @@ static uint16_t virtio_mhp_plug_request(VirtIOMHP *vmhp,
     uint64_t plugged_size;
 
     if (!virtio_mhp_request_range(vmhp, req->addr, req->nb_blocks, &range)) {
-        return VIRTIO_MHP_RESP_ERROR;
+        return virtio_mhp_refuse(vmhp, VIRTIO_MHP_REFUSED_RANGE,
+                                 le16_to_cpu(req->nb_blocks),
+                                 VIRTIO_MHP_RESP_ERROR);
     }
     /* Neither addend exceeds the region, so the sum cannot overflow. */
     plugged_size = virtio_mhp_blocks_plugged_size(blocks);
     if (plugged_size + virtio_mhp_blocks_size(blocks, &range) >
         vmhp->requested_size) {
-        return VIRTIO_MHP_RESP_NACK; /* DEV-PLUG-2 */
+        /* DEV-PLUG-2 */
+        return virtio_mhp_refuse(vmhp, VIRTIO_MHP_REFUSED_REQUESTED_SIZE,
+                                 range.nb_blocks, VIRTIO_MHP_RESP_NACK);
     }
     if (virtio_mhp_blocks_state(blocks, &range) != VIRTIO_MHP_STATE_UNPLUGGED) {
-        return VIRTIO_MHP_RESP_ERROR; /* DEV-PLUG-1 */
+        /* DEV-PLUG-1 */
+        return virtio_mhp_refuse(vmhp, VIRTIO_MHP_REFUSED_STATE,
+                                 range.nb_blocks, VIRTIO_MHP_RESP_ERROR);
     }
     if (virtio_mhp_migration_forbids_change(vmhp)) {
-        return VIRTIO_MHP_RESP_BUSY; /* DEV-PLUG-3 */
+        /* DEV-PLUG-3 */
+        return virtio_mhp_refuse(vmhp, VIRTIO_MHP_REFUSED_MIGRATION,
+                                 range.nb_blocks, VIRTIO_MHP_RESP_BUSY);
     }
     virtio_mhp_memory_plug(vmhp, &range);
     return VIRTIO_MHP_RESP_PENDING;
@@ -65,14 +81,20 @@ static uint16_t virtio_mhp_unplug_request(VirtIOMHP *vmhp,
     VirtIOMHPRange range;
 
     if (!virtio_mhp_request_range(vmhp, req->addr, req->nb_blocks, &range)) {
-        return VIRTIO_MHP_RESP_ERROR;
+        return virtio_mhp_refuse(vmhp, VIRTIO_MHP_REFUSED_RANGE,
+                                 le16_to_cpu(req->nb_blocks),
+                                 VIRTIO_MHP_RESP_ERROR);
     }
     if (virtio_mhp_blocks_state(&vmhp->blocks, &range) !=
         VIRTIO_MHP_STATE_PLUGGED) {
-        return VIRTIO_MHP_RESP_ERROR; /* DEV-UNPLUG-1 */
+        /* DEV-UNPLUG-1 */
+        return virtio_mhp_refuse(vmhp, VIRTIO_MHP_REFUSED_STATE,
+                                 range.nb_blocks, VIRTIO_MHP_RESP_ERROR);
     }
     if (virtio_mhp_migration_forbids_change(vmhp)) {
-        return VIRTIO_MHP_RESP_BUSY; /* DEV-UNPLUG-2 */
+        /* DEV-UNPLUG-2 */
+        return virtio_mhp_refuse(vmhp, VIRTIO_MHP_REFUSED_MIGRATION,
+                                 range.nb_blocks, VIRTIO_MHP_RESP_BUSY);
     }
     virtio_mhp_memory_unplug(vmhp, &range);
     return VIRTIO_MHP_RESP_PENDING;
@@ -82,8 +104,10 @@ static uint16_t virtio_mhp_unplug_all_request(VirtIOMHP *vmhp)
 {
     if (virtio_mhp_migration_forbids_change(vmhp)) {
         /* Where nothing is plugged, nothing changes (DEV-UNPLUGALL-2). */
-        return vmhp->blocks.nb_plugged ? VIRTIO_MHP_RESP_BUSY
-                                       : VIRTIO_MHP_RESP_ACK;
+        return virtio_mhp_refuse(vmhp, VIRTIO_MHP_REFUSED_MIGRATION,
+                                 vmhp->blocks.nb_plugged,
+                                 vmhp->blocks.nb_plugged ? VIRTIO_MHP_RESP_BUSY
+                                                         : VIRTIO_MHP_RESP_ACK);
     }
     virtio_mhp_memory_unplug_all(vmhp);
     return VIRTIO_MHP_RESP_PENDING;
@@ -209,6 +233,9 @@ static void virtio_mhp_answer(VirtIOMHP *vmhp, uint16_t type,
 {
     VirtQueueElement *elem = g_steal_pointer(&vmhp->request.elem);
 
+    virtio_mhp_count_request(&vmhp->counters, vmhp->request.type, type,
+                             qemu_clock_get_ns(QEMU_CLOCK_REALTIME) -
+                                 vmhp->request.start_ns);
     if (type == VIRTIO_MHP_RESP_ERROR) {
         qemu_log_mask(
             LOG_GUEST_ERROR,
@@ -240,6 +267,7 @@ static void virtio_mhp_handle_request(VirtIOMHP *vmhp, VirtQueueElement *elem)
     vmhp->request = (VirtIOMHPRequest){
         .elem = elem,
         .type = le16_to_cpu(req.type),
+        .start_ns = qemu_clock_get_ns(QEMU_CLOCK_REALTIME),
     };
     type = virtio_mhp_decide(vmhp, &req, &resp);
     if (type != VIRTIO_MHP_RESP_PENDING) {
@@ -259,6 +287,7 @@ static bool virtio_mhp_next_request(VirtIOMHP *vmhp)
         virtio_mhp_handle_request(vmhp, elem);
     } else {
         /* A broken device has no more requests. */
+        vmhp->counters.nb_malformed++;
         virtqueue_detach_element(vmhp->vq, elem, 0);
         g_free(elem);
     }

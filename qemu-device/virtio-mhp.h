@@ -18,6 +18,7 @@
 #include "qom/object.h"
 #include "system/hostmem.h"
 #include "virtio-mhp-block.h"
+#include "virtio-mhp-counters.h"
 
 #include <uapi/linux/virtio_mhp.h>
 
@@ -40,6 +41,8 @@ OBJECT_DECLARE_SIMPLE_TYPE(VirtIOMHP, VIRTIO_MHP)
 #define VIRTIO_MHP_BALLOON_PROP "balloon"
 #define VIRTIO_MHP_STUCK_SIZE_PROP "stuck-size"
 #define VIRTIO_MHP_STUCK_BLOCKS_PROP "stuck-blocks"
+#define VIRTIO_MHP_COUNTERS_PROP "counters"
+#define VIRTIO_MHP_SUMMARY_PROP "summary"
 
 /* virtio-mhp-job.c: work on the host's memory that takes time */
 
@@ -98,10 +101,12 @@ typedef struct VirtIOMHPOp {
  * struct VirtIOMHPRequest - the request that is being carried out
  * @elem: its buffer, NULL if there is none
  * @type: VIRTIO_MHP_REQ_*, or what the driver sent in place of it
+ * @start_ns: when it was taken from the queue
  */
 typedef struct VirtIOMHPRequest {
     VirtQueueElement *elem;
     uint16_t type;
+    int64_t start_ns;
 } VirtIOMHPRequest;
 
 /**
@@ -123,6 +128,7 @@ typedef struct VirtIOMHPRequest {
  * @migration_bitmap: which blocks are plugged, in the form that is sent
  * @migration_bitmap_size: of @migration_bitmap, in bytes
  * @migration_nb_blocks: number of blocks of the region
+ * @counters: what the operator is shown
  * @request: what the driver waits for
  * @requests_bh: goes on with the queue, in the main loop
  * @vm_state: tells when the machine stops and runs
@@ -151,6 +157,8 @@ struct VirtIOMHP {
     uint8_t *migration_bitmap;
     uint32_t migration_bitmap_size;
     uint32_t migration_nb_blocks;
+
+    VirtIOMHPCounters counters;
 
     VirtIOMHPRequest request;
     QEMUBH *requests_bh;
@@ -269,6 +277,14 @@ void virtio_mhp_add_properties(ObjectClass *klass);
 /* Check it and tell the driver (DEV-CFG-3) */
 void virtio_mhp_change_requested_size(VirtIOMHP *vmhp, uint64_t value,
                                       Error **errp);
+
+/* virtio-mhp-counters.c: what happened so far */
+
+/* Read-only properties: a struct of numbers, and lines for people */
+void virtio_mhp_get_counters(Object *obj, Visitor *v, const char *name,
+                             void *opaque, Error **errp);
+void virtio_mhp_get_summary(Object *obj, Visitor *v, const char *name,
+                            void *opaque, Error **errp);
 
 /* virtio-mhp-balloon.c: QMP's balloon commands */
 
