@@ -60,8 +60,9 @@ Guest *guest_new(const GuestConfig *config)
     Guest *guest = g_new0(Guest, 1);
     Vm *vm = guest->vm = vm_new();
 
-    vm_add_args(vm, "-machine", "q35", "-cpu", "max", "-smp", "2", "-no-reboot",
-                "-device", "pvpanic-pci", "-device", "virtio-serial-pci", NULL);
+    vm_add_args(vm, "-machine", config->machine ? config->machine : "q35",
+                "-cpu", "max", "-smp", "2", "-no-reboot", "-device",
+                "pvpanic-pci", "-device", "virtio-serial-pci", NULL);
     vm_add_opt(vm, "accel", "%s", config->accel ? config->accel : "tcg");
     guest_add_memory(guest, config);
     guest_add_kernel(guest, config);

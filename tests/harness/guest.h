@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A stock Debian kernel with our init and agent in a QEMU q35 machine: boot
+ * A stock Debian kernel with our init and agent in a QEMU PC: boot
  * it, run scripts in it, ask it about its memory. What memory device it has,
  * if any, is memdev.h's matter.
  */
@@ -28,6 +28,7 @@
 typedef struct GuestConfig {
     const char *kver;     /* a folder of $MHP_BUILD/guest, such as 6.12 */
     const char *accel;    /* NULL: tcg */
+    const char *machine;  /* NULL: q35 */
     uint64_t hotplug_max; /* room for memory devices; 0: none */
     const char *cmdline;  /* more kernel parameters, or NULL */
 } GuestConfig;
