@@ -54,3 +54,9 @@ qemu_source() {
         die "the mirror has no source of QEMU $version: name its tarball by MHP_QEMU_SOURCE"
     }
 }
+
+# The same QEMU for Arm: the plugin fits it, too
+setup_qemu_arm() {
+    [ "$(dpkg-query -W -f '${source:Version}' qemu-system-arm 2>/dev/null)" = "$(qemu_version)" ] ||
+        apt_install "$(qemu_suite)" "qemu-system-arm=$(dpkg-query -W -f '${Version}' qemu-system-x86)"
+}
