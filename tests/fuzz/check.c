@@ -109,4 +109,5 @@ void fuzz_check(Fuzz *fuzz, bool thorough)
     fuzz_check_states(fuzz);
     fuzz_check_marks(fuzz, thorough);
     fuzz_check_holes(fuzz);
+    fuzz_check_listener(fuzz);
 }

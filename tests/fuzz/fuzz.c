@@ -84,9 +84,15 @@ static int open_trace(void)
 
 static void run(guint32 seed)
 {
+    const char *const args[] = {
+        "-plugin", g_getenv("MHP_TEST_LISTENER"),
+        "-device", "mhp-test-listener,id=l0,memdev=mem0",
+        NULL,
+    };
     int64_t end = g_get_monotonic_time() + option_seconds * G_USEC_PER_SEC;
     Fuzz fuzz = {
-        .mhp = mhp_new(),
+        .mhp = mhp_new_with_args(args),
+        .args = args,
         .rand = g_rand_new_with_seed(seed),
         .trace = open_trace(),
     };
@@ -94,6 +100,7 @@ static void run(guint32 seed)
     fuzz.model.addr = fuzz.mhp->addr;
     fuzz.model.requested_size = MHP_REQUESTED_SIZE;
     fuzz.model.features = MHP_FEATURES;
+    fuzz_listen(&fuzz, true);
     while (g_get_monotonic_time() < end && (int)fuzz.step < option_steps) {
         fuzz.step++;
         fuzz_do_step(&fuzz);

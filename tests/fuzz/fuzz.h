@@ -15,6 +15,9 @@ typedef struct Fuzz {
     Model model;
     GRand *rand;
     unsigned step;
+    const char *const *args;   /* of QEMU, besides the device */
+    bool is_listening;         /* to which blocks are plugged */
+    bool heard[MHP_NB_BLOCKS]; /* that a block is plugged */
     int trace; /* file that tells what was done; its end is shown on failure */
 } Fuzz;
 
@@ -38,6 +41,15 @@ void fuzz_step_requests_nowhere(Fuzz *fuzz);
 void fuzz_step_requested_size(Fuzz *fuzz);
 void fuzz_step_query(Fuzz *fuzz);
 void fuzz_step_system_reset(Fuzz *fuzz);
+
+/* step-migrate.c: to another QEMU */
+void fuzz_step_migrate(Fuzz *fuzz);
+
+/* listen.c: who shares the guest's memory */
+
+void fuzz_listen(Fuzz *fuzz, bool listening);
+void fuzz_step_listen(Fuzz *fuzz);
+void fuzz_check_listener(Fuzz *fuzz);
 
 /* marks.c: what the driver writes to blocks */
 

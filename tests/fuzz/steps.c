@@ -59,12 +59,19 @@ static const struct {
     void (*step)(Fuzz *fuzz);
     unsigned weight;
 } fuzz_steps[] = {
-    {fuzz_step_requests, 60},      {fuzz_step_mark, 20},
-    {fuzz_step_requested_size, 6}, {fuzz_step_touch_unplugged, 4},
-    {fuzz_step_restart_driver, 3}, {fuzz_step_requests_in_block, 3},
-    {fuzz_step_config, 2},         {fuzz_step_registers, 2},
-    {fuzz_step_query, 2},          {fuzz_step_requests_nowhere, 1},
-    {fuzz_step_system_reset, 1},
+    {fuzz_step_requests, 600},
+    {fuzz_step_mark, 200},
+    {fuzz_step_requested_size, 60},
+    {fuzz_step_touch_unplugged, 40},
+    {fuzz_step_restart_driver, 30},
+    {fuzz_step_requests_in_block, 30},
+    {fuzz_step_config, 20},
+    {fuzz_step_registers, 20},
+    {fuzz_step_query, 20},
+    {fuzz_step_listen, 10},
+    {fuzz_step_requests_nowhere, 10},
+    {fuzz_step_system_reset, 10},
+    {fuzz_step_migrate, 2}, /* takes as long as hundreds of the others */
 };
 
 void fuzz_do_step(Fuzz *fuzz)

@@ -81,9 +81,13 @@ Mhp *mhp_new_with_args(const char *const *args)
     return mhp;
 }
 
-static void mhp_start_incoming(Mhp *mhp, const Mhp *source)
+static void mhp_start_incoming(Mhp *mhp, const Mhp *source,
+                               const char *const *args)
 {
     mhp_add_device(mhp);
+    for (; *args; args++) {
+        vm_add_args(mhp->vm, *args, NULL);
+    }
     vm_add_args(mhp->vm, "-incoming", "defer", NULL);
     mhp_start_vm(mhp);
     mhp->addr = source->addr;
@@ -94,21 +98,19 @@ Mhp *mhp_new_incoming(Mhp *source, const char *const *args)
     Mhp *mhp = mhp_alloc();
 
     mhp_add_memory_file(mhp);
-    for (; *args; args++) {
-        vm_add_args(mhp->vm, *args, NULL);
-    }
-    mhp_start_incoming(mhp, source);
+    mhp_start_incoming(mhp, source, args);
     return mhp;
 }
 
 Mhp *mhp_new_incoming_shared(Mhp *source)
 {
+    const char *const no_args[] = {NULL};
     Mhp *mhp = mhp_alloc();
 
     mhp->memory = dup(source->memory);
     g_assert_cmpint(mhp->memory, >=, 0);
     mhp_add_memory(mhp);
-    mhp_start_incoming(mhp, source);
+    mhp_start_incoming(mhp, source, no_args);
     return mhp;
 }
 
