@@ -315,6 +315,9 @@ static int virtio_mhp_late_post_load(void *opaque, int version_id)
             vmhp->memmap.memmap_size, vmhp->memmap.unit_size);
         return -EINVAL;
     }
+    if (vmhp->blocks.nb_plugged) {
+        virtio_mhp_memory_notify_size(vmhp);
+    }
     /* The driver may have heard BUSY on the other side. */
     virtio_mhp_migration_watch(vmhp);
     return 0;

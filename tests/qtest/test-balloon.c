@@ -5,10 +5,11 @@
  */
 #include <string.h>
 
-#include "mhp.h"
+#include "migrate.h"
 
 #define BOOT_SIZE (64 * MHP_MIB)
 #define BALLOON_OFF "-global", "mhp-vmemmap-mem.balloon=off"
+#define BALLOON_ON "-global", "mhp-vmemmap-mem.balloon=on"
 #define OTHER_BALLOON "-device", "virtio-balloon-pci,id=other,addr=0x10"
 
 static void set_balloon(Vm *vm, uint64_t size)
@@ -92,9 +93,9 @@ static void test_balloon_grows_and_shrinks(void)
     g_assert_cmpuint(balloon_actual(mhp->vm), ==, BOOT_SIZE);
 }
 
-static void test_owner_sends_the_balloon_event_alone(void)
+static void check_balloon_event_alone(const char *const *args)
 {
-    g_autoptr(Mhp) mhp = mhp_new();
+    g_autoptr(Mhp) mhp = mhp_new_with_args(args);
 
     mhp_expect(mhp_plug(mhp, 0, 2), ACK);
     g_assert_cmpint(event_size(mhp->vm, "BALLOON_CHANGE", "actual"), ==,
@@ -103,6 +104,27 @@ static void test_owner_sends_the_balloon_event_alone(void)
     g_assert_cmpint(event_size(mhp->vm, "BALLOON_CHANGE", "actual"), ==,
                     BOOT_SIZE);
     g_assert_false(has_event(mhp->vm, "MEMORY_DEVICE_SIZE_CHANGE"));
+}
+
+static void test_on_sends_the_balloon_event_alone(void)
+{
+    check_balloon_event_alone((const char *const[]){BALLOON_ON, NULL});
+}
+
+static void test_beside_virtio_balloon_sends_its_event_alone(void)
+{
+    check_balloon_event_alone((const char *const[]){OTHER_BALLOON, NULL});
+}
+
+static void test_auto_by_itself_sends_both_events(void)
+{
+    g_autoptr(Mhp) mhp = mhp_new();
+
+    mhp_expect(mhp_plug(mhp, 0, 2), ACK);
+    g_assert_cmpint(event_size(mhp->vm, "BALLOON_CHANGE", "actual"), ==,
+                    BOOT_SIZE + 2 * MHP_BLOCK_SIZE);
+    g_assert_cmpint(event_size(mhp->vm, "MEMORY_DEVICE_SIZE_CHANGE", "size"),
+                    ==, 2 * MHP_BLOCK_SIZE);
 }
 
 static void test_off_leaves_the_balloon_alone(void)
@@ -298,15 +320,32 @@ static void test_removal_hands_it_back_to_virtio_balloon(void)
     g_clear_pointer(&qtest, qtest_free);
 }
 
-/* As libvirt does on the side that a machine migrates to */
+/*
+ * As libvirt does on the side that a machine migrates to: what comes with the
+ * machine goes before it.
+ */
 static void test_balloon_before_incoming_data(void)
 {
-    const char *const args[] = {"-incoming", "defer", OTHER_BALLOON, NULL};
-    g_autoptr(Mhp) mhp = mhp_new_with_args(args);
+    char *uri = migrate_new_uri("unix");
+    {
+        g_autoptr(Mhp) source = mhp_new();
+        g_autoptr(Mhp) target = migrate_new_target(source, uri);
+        uint64_t size;
 
-    set_balloon(mhp->vm, BOOT_SIZE + 4 * MHP_BLOCK_SIZE);
-    g_assert_cmpuint(requested_size(mhp->vm, "mhp0"), ==, 4 * MHP_BLOCK_SIZE);
-    g_assert_cmpuint(balloon_actual(mhp->vm), ==, BOOT_SIZE);
+        set_balloon(target->vm, BOOT_SIZE + 4 * MHP_BLOCK_SIZE);
+        g_assert_cmpuint(requested_size(target->vm, "mhp0"), ==,
+                         4 * MHP_BLOCK_SIZE);
+        g_assert_cmpuint(balloon_actual(target->vm), ==, BOOT_SIZE);
+        migrate_prepare(source);
+        size = requested_size(source->vm, "mhp0");
+        migrate(source, target, uri);
+        g_assert_cmpuint(requested_size(target->vm, "mhp0"), ==, size);
+        g_assert_cmpuint(balloon_actual(target->vm), ==,
+                         BOOT_SIZE + MIGRATE_NB_PLUGGED * MHP_BLOCK_SIZE);
+        g_assert_cmpint(event_size(target->vm, "BALLOON_CHANGE", "actual"), ==,
+                        BOOT_SIZE + MIGRATE_NB_PLUGGED * MHP_BLOCK_SIZE);
+    }
+    migrate_free_uri(uri);
 }
 
 #define ADD(test) g_test_add_func("/virtio-mhp/balloon/" #test, test_##test)
@@ -315,7 +354,9 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     ADD(balloon_grows_and_shrinks);
-    ADD(owner_sends_the_balloon_event_alone);
+    ADD(on_sends_the_balloon_event_alone);
+    ADD(beside_virtio_balloon_sends_its_event_alone);
+    ADD(auto_by_itself_sends_both_events);
     ADD(off_leaves_the_balloon_alone);
     ADD(off_leaves_it_to_virtio_balloon);
     ADD(takes_over_from_virtio_balloon);
