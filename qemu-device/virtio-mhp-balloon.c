@@ -34,6 +34,16 @@ bool virtio_mhp_balloon_is_owner(const VirtIOMHP *vmhp)
     return vmhp == virtio_mhp_balloon_owner;
 }
 
+/*
+ * With balloon=auto and no virtio-balloon nobody need know that there is a
+ * balloon: whoever follows memory devices hears of this one as of any other.
+ */
+bool virtio_mhp_balloon_is_only_event(const VirtIOMHP *vmhp)
+{
+    return virtio_mhp_balloon_is_owner(vmhp) &&
+           (vmhp->balloon == ON_OFF_AUTO_ON || virtio_mhp_balloon_is_taken);
+}
+
 /* Without this device, as virtio-balloon counts it */
 static uint64_t virtio_mhp_balloon_boot_size(void)
 {

@@ -21,8 +21,9 @@
 #define VIRTIO_MHP_TIME_NS (4 * SCALE_MS)
 
 /*
- * Who has the balloon tells it by the balloon's event alone: libvirt 9 would
- * count the memory twice. The other carries the names of the PCI device.
+ * Who has the balloon tells it by the balloon's event, and by that alone where
+ * libvirt 9 would count the memory twice. The other event carries the names of
+ * the PCI device.
  */
 void virtio_mhp_memory_notify_size(VirtIOMHP *vmhp)
 {
@@ -32,7 +33,8 @@ void virtio_mhp_memory_notify_size(VirtIOMHP *vmhp)
 
     if (virtio_mhp_balloon_is_owner(vmhp)) {
         virtio_mhp_balloon_notify(vmhp);
-    } else {
+    }
+    if (!virtio_mhp_balloon_is_only_event(vmhp)) {
         qapi_event_send_memory_device_size_change(proxy->id, size, path);
     }
 }

@@ -293,6 +293,8 @@ bool virtio_mhp_balloon_check(const VirtIOMHP *vmhp, Error **errp);
 void virtio_mhp_balloon_add(VirtIOMHP *vmhp);
 void virtio_mhp_balloon_remove(VirtIOMHP *vmhp);
 bool virtio_mhp_balloon_is_owner(const VirtIOMHP *vmhp);
+/* Whether a change is told by the balloon's event and by no other */
+bool virtio_mhp_balloon_is_only_event(const VirtIOMHP *vmhp);
 /* Send the event */
 void virtio_mhp_balloon_notify(const VirtIOMHP *vmhp);
 

@@ -205,11 +205,10 @@ static void test_query_memory_devices(void)
     g_assert_cmpint(json_object_get_int_member(data, "node"), ==, 0);
 }
 
-/* Of a device without the balloon: see test-balloon.c for the other */
+/* When it is not sent: test-balloon.c */
 static void test_size_change_event(void)
 {
-    const char *const args[] = {"-global", "mhp-vmemmap-mem.balloon=off", NULL};
-    g_autoptr(Mhp) mhp = mhp_new_with_args(args);
+    g_autoptr(Mhp) mhp = mhp_new();
     g_autoptr(GError) error = NULL;
     g_autoptr(JsonNode) event = NULL;
     JsonObject *data;
