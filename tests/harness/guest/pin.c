@@ -82,7 +82,7 @@ int tool_pin(int argc, char **argv)
     uint64_t size = argc == 3 ? strtoull(argv[2], NULL, 16) : 0;
     int pagemap = open("/proc/self/pagemap", O_RDONLY);
     char *chunks[PIN_CHUNKS], *page = NULL;
-    uint64_t paddr;
+    uint64_t paddr = 0;
     int n = 0;
 
     if (!size || pagemap < 0) {
