@@ -2,8 +2,6 @@
 /* Chains: see chains.h. Each chain has a part of the window of its own. */
 #include "chains.h"
 
-#include <string.h>
-
 #define REQ_SIZE sizeof(struct virtio_mhp_req)
 #define RESP_SIZE sizeof(struct virtio_mhp_resp)
 
@@ -18,6 +16,13 @@
 #define NEXT VRING_DESC_F_NEXT
 #define WRITE VRING_DESC_F_WRITE
 #define INDIRECT VRING_DESC_F_INDIRECT
+
+static void copy(void *to, const void *from, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        ((uint8_t *)to)[i] = ((const uint8_t *)from)[i];
+    }
+}
 
 static bool one_in(GRand *rand, int n)
 {
@@ -89,7 +94,7 @@ static void chains_store(uint8_t *to, const struct vring_desc *descs,
             GUINT16_TO_LE(descs[i].next),
         };
 
-        memcpy(to + i * sizeof(desc), &desc, sizeof(desc));
+        copy(to + i * sizeof(desc), &desc, sizeof(desc));
     }
 }
 
@@ -97,7 +102,7 @@ static struct vring_desc chains_load(const uint8_t *from)
 {
     struct vring_desc desc;
 
-    memcpy(&desc, from, sizeof(desc));
+    copy(&desc, from, sizeof(desc));
     return (struct vring_desc){
         GUINT64_FROM_LE(desc.addr),
         GUINT32_FROM_LE(desc.len),
@@ -129,7 +134,7 @@ static void chains_add_direct(Chains *chains, GRand *rand,
                     (unsigned)g_rand_int_range(rand, 1, (int)nb),
                     (unsigned)g_rand_int_range(rand, 1, (int)nb));
     }
-    memcpy(&chains->table[chains->nb_descs], descs, nb * sizeof(*descs));
+    copy(&chains->table[chains->nb_descs], descs, nb * sizeof(*descs));
     chains->nb_descs += nb;
 }
 
@@ -142,7 +147,7 @@ void chains_add(Chains *chains, GRand *rand, const struct virtio_mhp_req *req)
     if (one_in(rand, 4)) {
         room = (uint32_t)g_rand_int_range(rand, RESP_SIZE, 128);
     }
-    memcpy(&chains->window[part + PART_REQ], req, REQ_SIZE);
+    copy(&chains->window[part + PART_REQ], req, REQ_SIZE);
     nb = chains_cut(rand, descs, chains->addr + part + PART_REQ, REQ_SIZE, 0);
     nb += chains_cut(rand, descs + nb, chains->addr + part + PART_RESP, room,
                      WRITE);
