@@ -128,26 +128,32 @@ static bool virtio_mhp_show_host(Visitor *v, const VirtIOMHPHostCounters *host,
            virtio_mhp_show(v, "backed-bytes", host->backed, errp);
 }
 
+static bool virtio_mhp_show_counters(Visitor *v,
+                                     const VirtIOMHPCounters *counters,
+                                     Error **errp)
+{
+    unsigned int i;
+
+    for (i = 0; i < VIRTIO_MHP_NB_COUNTED_TYPES; i++) {
+        if (!virtio_mhp_show_requests(v, virtio_mhp_type_names[i],
+                                      &counters->requests[i], errp)) {
+            return false;
+        }
+    }
+    return virtio_mhp_show(v, "malformed", counters->nb_malformed, errp) &&
+           virtio_mhp_show(v, "plugged-bytes", counters->plugged, errp) &&
+           virtio_mhp_show(v, "unplugged-bytes", counters->unplugged, errp) &&
+           virtio_mhp_show_host(v, &counters->host, errp) &&
+           virtio_mhp_show_refused(v, counters->refused, errp);
+}
+
 void virtio_mhp_get_counters(Object *obj, Visitor *v, const char *name,
                              void *opaque, Error **errp)
 {
-    const VirtIOMHPCounters *counters = &VIRTIO_MHP(obj)->counters;
-    bool ok = visit_start_struct(v, name, NULL, 0, errp);
-    unsigned int i;
-
-    if (!ok) {
-        return;
+    if (visit_start_struct(v, name, NULL, 0, errp)) {
+        virtio_mhp_show_counters(v, &VIRTIO_MHP(obj)->counters, errp);
+        visit_end_struct(v, NULL);
     }
-    for (i = 0; ok && i < VIRTIO_MHP_NB_COUNTED_TYPES; i++) {
-        ok = virtio_mhp_show_requests(v, virtio_mhp_type_names[i],
-                                      &counters->requests[i], errp);
-    }
-    ok = ok && virtio_mhp_show(v, "malformed", counters->nb_malformed, errp) &&
-         virtio_mhp_show(v, "plugged-bytes", counters->plugged, errp) &&
-         virtio_mhp_show(v, "unplugged-bytes", counters->unplugged, errp) &&
-         virtio_mhp_show_host(v, &counters->host, errp) &&
-         virtio_mhp_show_refused(v, counters->refused, errp);
-    visit_end_struct(v, NULL);
 }
 
 /* "plug: 12 ack, 1 nack; 0.310 ms each, 4.100 ms at most", NULL if none */

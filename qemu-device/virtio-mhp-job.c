@@ -24,8 +24,7 @@
 #include "virtio-mhp.h"
 
 /* 4 KiB pages of a memory file take 1 ms to discard and 4 ms to back. */
-#define VIRTIO_MHP_PIECE_DISCARD (8 * MiB)
-#define VIRTIO_MHP_PIECE_POPULATE (8 * MiB)
+#define VIRTIO_MHP_PIECE (8 * MiB)
 /* The main loop has less time. */
 #define VIRTIO_MHP_PIECE_SHORT (2 * MiB)
 
@@ -182,9 +181,7 @@ static int virtio_mhp_job_thread(void *opaque)
             job->result = VIRTIO_MHP_JOB_CANCELLED;
             break;
         }
-        has_more = virtio_mhp_job_step(job, job->is_populating
-                                                ? VIRTIO_MHP_PIECE_POPULATE
-                                                : VIRTIO_MHP_PIECE_DISCARD);
+        has_more = virtio_mhp_job_step(job, VIRTIO_MHP_PIECE);
     } while (has_more);
     qemu_event_set(&job->has_stopped);
     return 0;

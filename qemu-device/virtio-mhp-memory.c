@@ -83,11 +83,10 @@ static void virtio_mhp_memory_start(VirtIOMHP *vmhp, const VirtIOMHPOp *op)
         .offset = virtio_mhp_blocks_offset(&vmhp->blocks, &op->range),
         .size = virtio_mhp_blocks_size(&vmhp->blocks, &op->range),
     };
-    const uint64_t end = work.offset + work.size;
     int64_t deadline = vmhp->deadline;
 
     if (virtio_mhp_has_fault(DISCARD) && op->kind == VIRTIO_MHP_OP_UNPLUG &&
-        end < memory_region_size(&vmhp->memdev->mr)) {
+        work.offset + work.size < memory_region_size(&vmhp->memdev->mr)) {
         work.size += vmhp->block_size;
     }
     if (op->kind == VIRTIO_MHP_OP_PLUG) {

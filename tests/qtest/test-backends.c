@@ -127,10 +127,10 @@ static void test_file_backend(const void *data)
     g_autofree char *path = g_build_filename(folder, "memory", NULL);
     g_autofree char *backend = g_strdup_printf(
         "memory-backend-file,mem-path=%s,%s", path, (const char *)data);
-    g_autoptr(Mhp) mhp = start_with(backend, "");
+    Mhp *mhp = start_with(backend, "");
 
     go_through_life(mhp);
-    g_clear_pointer(&mhp, mhp_free);
+    mhp_free(mhp);
     g_assert_no_errno(unlink(path));
     g_assert_no_errno(rmdir(folder));
 }

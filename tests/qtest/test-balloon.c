@@ -108,12 +108,16 @@ static void check_balloon_event_alone(const char *const *args)
 
 static void test_on_sends_the_balloon_event_alone(void)
 {
-    check_balloon_event_alone((const char *const[]){BALLOON_ON, NULL});
+    const char *const args[] = {BALLOON_ON, NULL};
+
+    check_balloon_event_alone(args);
 }
 
 static void test_beside_virtio_balloon_sends_its_event_alone(void)
 {
-    check_balloon_event_alone((const char *const[]){OTHER_BALLOON, NULL});
+    const char *const args[] = {OTHER_BALLOON, NULL};
+
+    check_balloon_event_alone(args);
 }
 
 static void test_auto_by_itself_sends_both_events(void)
@@ -282,15 +286,17 @@ static void unplug_device(Vm *vm, Qtest *qtest, const char *id, unsigned slot)
 
     result = qmp_executef(vm_qmp(vm), &error, "device_del", "{'id': '%s'}", id);
     g_assert_no_error(error);
+    g_assert_nonnull(result);
     qtest_outl(qtest, 0xae10, 0);
     qtest_outl(qtest, 0xae08, 1u << slot);
     event = qmp_wait_event(vm_qmp(vm), "DEVICE_DELETED", 10000, &error);
     g_assert_no_error(error);
+    g_assert_nonnull(event);
 }
 
 static void test_removal_hands_it_to_the_next_device(void)
 {
-    g_autoptr(Qtest) qtest = NULL;
+    Qtest *qtest;
     g_autoptr(Vm) vm = start_pc(&qtest, FIRST_DEVICE ",addr=0x8",
                                 SECOND_DEVICE ",addr=0x9");
 
@@ -300,12 +306,12 @@ static void test_removal_hands_it_to_the_next_device(void)
     set_balloon(vm, BOOT_SIZE);
     unplug_device(vm, qtest, "mhp1", 9);
     assert_no_balloon(vm);
-    g_clear_pointer(&qtest, qtest_free);
+    qtest_free(qtest);
 }
 
 static void test_removal_hands_it_back_to_virtio_balloon(void)
 {
-    g_autoptr(Qtest) qtest = NULL;
+    Qtest *qtest;
     g_autoptr(Vm) vm = start_pc(&qtest, "virtio-balloon-pci,id=b,addr=0x9",
                                 FIRST_DEVICE ",addr=0x8");
 
@@ -317,7 +323,7 @@ static void test_removal_hands_it_back_to_virtio_balloon(void)
     set_balloon(vm, BOOT_SIZE / 2);
     unplug_device(vm, qtest, "b", 9);
     assert_no_balloon(vm);
-    g_clear_pointer(&qtest, qtest_free);
+    qtest_free(qtest);
 }
 
 /*

@@ -8,8 +8,6 @@
  * are reported, without the time that others had the CPUs; the bound is wide.
  */
 #include <fcntl.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -154,12 +152,12 @@ static int64_t cpu_delay(const char *thread)
 {
     g_autofree char *path = g_build_filename(thread, "schedstat", NULL);
     g_autofree char *text = NULL;
-    int64_t delay = 0;
+    const char *second = NULL;
 
     if (g_file_get_contents(path, &text, NULL, NULL)) {
-        sscanf(text, "%*d %" SCNd64, &delay);
+        second = strchr(text, ' ');
     }
-    return delay / 1000;
+    return second ? g_ascii_strtoll(second, NULL, 10) / 1000 : 0;
 }
 
 /* The thread that reads the monitor's socket; the main loop does the rest */
@@ -405,10 +403,12 @@ static void test_removal_during_discard(void)
     result = qmp_executef(vm_qmp(mhp->vm), &error, "device_del",
                           "{'id': 'mhp0'}");
     g_assert_no_error(error);
+    g_assert_nonnull(result);
     qtest_outl(mhp->qtest, 0xae10, 0);
     qtest_outl(mhp->qtest, 0xae08, 1u << 8);
     event = qmp_wait_event(vm_qmp(mhp->vm), "DEVICE_DELETED", 10000, &error);
     g_assert_no_error(error);
+    g_assert_nonnull(event);
 }
 
 /* Nothing is plugged yet, but soon it will be */

@@ -67,7 +67,7 @@ static void test_version_2(void)
         {V2 "/machine/vm/memory.stat", "anon 1\ninactive_file 0\n"},
         {V2 "/machine/memory.max", "max\n"},
         {V2 "/machine/memory.current", "41943040\n"},
-        {},
+        {NULL, NULL},
     };
 
     g_assert_cmpint(room_of(files), ==, 60 * MIB);
@@ -82,7 +82,7 @@ static void test_version_1(void)
         {V1 "/vm/memory.usage_in_bytes", "41943040\n"},
         {V1 "/memory.limit_in_bytes", V1_MAX},
         {V1 "/memory.usage_in_bytes", "83886080\n"},
-        {},
+        {NULL, NULL},
     };
 
     g_assert_cmpint(room_of(files), ==, 60 * MIB);
@@ -96,7 +96,7 @@ static void test_upper_group_limits_too(void)
         {V2 "/machine/vm/memory.current", "0\n"},
         {V2 "/machine/memory.max", "104857600\n"},
         {V2 "/machine/memory.current", "94371840\n"},
-        {},
+        {NULL, NULL},
     };
 
     g_assert_cmpint(room_of(files), ==, 10 * MIB);
@@ -109,7 +109,7 @@ static void test_cache_is_room(void)
         {V2 "/vm/memory.max", "104857600\n"},
         {V2 "/vm/memory.current", "104857600\n"},
         {V2 "/vm/memory.stat", "total_inactive_file 1\ninactive_file 31457280"},
-        {},
+        {NULL, NULL},
     };
     const File v1[] = {
         {"proc/self/cgroup", "4:memory:/vm\n"},
@@ -117,7 +117,7 @@ static void test_cache_is_room(void)
         {V1 "/vm/memory.usage_in_bytes", "104857600\n"},
         {V1 "/vm/memory.stat",
          "inactive_file 1\ntotal_inactive_file 31457280\n"},
-        {},
+        {NULL, NULL},
     };
 
     g_assert_cmpint(room_of(v2), ==, 30 * MIB);
@@ -131,7 +131,7 @@ static void test_no_room(void)
         {"proc/self/cgroup", "0::/vm\n"},
         {V2 "/vm/memory.max", "1048576\n"},
         {V2 "/vm/memory.current", "104857600\n"},
-        {},
+        {NULL, NULL},
     };
 
     g_assert_cmpint(room_of(files), ==, 0);
@@ -144,7 +144,7 @@ static void test_container(void)
         {"proc/self/cgroup", "4:memory:/docker/0123\n"},
         {V1 "/memory.limit_in_bytes", "104857600\n"},
         {V1 "/memory.usage_in_bytes", "41943040\n"},
-        {},
+        {NULL, NULL},
     };
 
     g_assert_cmpint(room_of(files), ==, 60 * MIB);
@@ -152,21 +152,28 @@ static void test_container(void)
 
 static void test_no_limit(void)
 {
-    const File rows[][4] = {
-        {{}},
-        {{"proc/self/cgroup", ""}, {}},
-        {{"proc/self/cgroup", "nonsense\n:\n::\n0::/\n4:memory:\n"}, {}},
-        {{"proc/self/cgroup", "0::/vm\n"},
-         {V2 "/vm/memory.max", "max\n"},
-         {V2 "/vm/memory.current", "1\n"}},
-        {{"proc/self/cgroup", "0::/vm\n"},
-         {V2 "/vm/memory.max", "many\n"},
-         {V2 "/vm/memory.current", "1\n"}},
+    /* memory.max may be missing, too */
+    static const struct {
+        const char *cgroup;
+        const char *max;
+    } rows[] = {
+        {"", NULL},
+        {"nonsense\n:\n::\n0::/\n4:memory:\n", NULL},
+        {"0::/vm\n", NULL},
+        {"0::/vm\n", "max\n"},
+        {"0::/vm\n", "many\n"},
     };
 
     for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++) {
+        const File files[] = {
+            {"proc/self/cgroup", rows[i].cgroup},
+            {V2 "/vm/memory.current", "1\n"},
+            {rows[i].max ? V2 "/vm/memory.max" : NULL, rows[i].max},
+            {NULL, NULL},
+        };
+
         g_test_message("row %u", i);
-        g_assert_cmpint(room_of(rows[i]), ==, -1);
+        g_assert_cmpint(room_of(files), ==, -1);
     }
 }
 
