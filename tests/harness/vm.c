@@ -120,13 +120,18 @@ void vm_add_opt(Vm *vm, const char *option, const char *format, ...)
     va_end(ap);
 }
 
+bool vm_needs_plugin(void)
+{
+    return g_strcmp0(g_getenv("MHP_PLUGIN"), "") != 0;
+}
+
 void vm_add_plugin(Vm *vm)
 {
     const char *plugin = g_getenv("MHP_PLUGIN");
     g_autofree char *path = plugin ? g_strdup(plugin)
                                    : vm_build_path("mhp-vmemmap-mem.so");
 
-    if (*path) {
+    if (vm_needs_plugin()) {
         vm_add_opt(vm, "plugin", "%s", path);
     }
 }

@@ -34,10 +34,12 @@ void vm_add_args(Vm *vm, ...) G_GNUC_NULL_TERMINATED;
 void vm_add_opt(Vm *vm, const char *option, const char *format, ...)
     G_GNUC_PRINTF(3, 4);
 
+/* False if $MHP_PLUGIN is empty: QEMU has the device built in */
+bool vm_needs_plugin(void);
+
 /*
  * Append -plugin for the device under test: $MHP_PLUGIN, by default
- * $MHP_BUILD/mhp-vmemmap-mem.so; nothing if it is empty, for a QEMU that has
- * the device built in
+ * $MHP_BUILD/mhp-vmemmap-mem.so, if QEMU needs it
  */
 void vm_add_plugin(Vm *vm);
 
