@@ -109,6 +109,7 @@ static void run(guint32 seed)
     printf("%u steps, seed %u\n", fuzz.step, seed);
     g_rand_free(fuzz.rand);
     mhp_free(fuzz.mhp);
+    fuzz_forget_snapshot(&fuzz);
 }
 
 int main(int argc, char **argv)

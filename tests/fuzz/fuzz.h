@@ -16,6 +16,8 @@ typedef struct Fuzz {
     GRand *rand;
     unsigned step;
     const char *const *args;   /* of QEMU, besides the device */
+    char *disk;                /* file that holds a snapshot, or NULL */
+    Model saved;               /* with it */
     bool is_listening;         /* to which blocks are plugged */
     bool heard[MHP_NB_BLOCKS]; /* that a block is plugged */
     int trace; /* file that tells what was done; its end is shown on failure */
@@ -42,8 +44,10 @@ void fuzz_step_requested_size(Fuzz *fuzz);
 void fuzz_step_query(Fuzz *fuzz);
 void fuzz_step_system_reset(Fuzz *fuzz);
 
-/* step-migrate.c: to another QEMU */
+/* step-migrate.c: to another QEMU, or back to a snapshot */
 void fuzz_step_migrate(Fuzz *fuzz);
+void fuzz_step_snapshot(Fuzz *fuzz);
+void fuzz_forget_snapshot(Fuzz *fuzz);
 
 /* listen.c: who shares the guest's memory */
 

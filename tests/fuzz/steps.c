@@ -71,7 +71,9 @@ static const struct {
     {fuzz_step_listen, 10},
     {fuzz_step_requests_nowhere, 10},
     {fuzz_step_system_reset, 10},
-    {fuzz_step_migrate, 2}, /* takes as long as hundreds of the others */
+    /* These take as long as hundreds of the others */
+    {fuzz_step_migrate, 2},
+    {fuzz_step_snapshot, 3},
 };
 
 void fuzz_do_step(Fuzz *fuzz)
