@@ -62,6 +62,9 @@ static void virtio_mhp_memory_set_plugged(VirtIOMHP *vmhp,
         virtio_mhp_listeners_unplug(vmhp, range);
     }
     virtio_mhp_blocks_set_plugged(&vmhp->blocks, range, plugged);
+    if (!plugged) {
+        virtio_mhp_memslots_unmap_unused(vmhp, range);
+    }
     if (plugged) {
         vmhp->counters.plugged += (vmhp->blocks.nb_plugged - nb_plugged) *
                                   vmhp->block_size;
@@ -137,6 +140,17 @@ static void virtio_mhp_memory_warn(const VirtIOMHP *vmhp,
         error_get_pretty(err));
 }
 
+/* To the machine and to who else uses its memory, false if one refuses */
+static bool virtio_mhp_memory_show(VirtIOMHP *vmhp, const VirtIOMHPRange *range)
+{
+    virtio_mhp_memslots_map(vmhp, range);
+    if (virtio_mhp_listeners_plug(vmhp, range)) {
+        return true;
+    }
+    virtio_mhp_memslots_unmap_unused(vmhp, range);
+    return false;
+}
+
 static void virtio_mhp_memory_plug_ended(VirtIOMHP *vmhp, const VirtIOMHPOp *op,
                                          VirtIOMHPJobResult result,
                                          const Error *err)
@@ -152,7 +166,7 @@ static void virtio_mhp_memory_plug_ended(VirtIOMHP *vmhp, const VirtIOMHPOp *op,
             op->range.nb_blocks;
         virtio_mhp_memory_warn(vmhp, &op->range, err);
         virtio_mhp_memory_discard(vmhp, &op->range, true, VIRTIO_MHP_RESP_NACK);
-    } else if (!virtio_mhp_listeners_plug(vmhp, &op->range)) {
+    } else if (!virtio_mhp_memory_show(vmhp, &op->range)) {
         vmhp->counters.refused[VIRTIO_MHP_REFUSED_LISTENER] +=
             op->range.nb_blocks;
         virtio_mhp_memory_discard(vmhp, &op->range, true, VIRTIO_MHP_RESP_BUSY);

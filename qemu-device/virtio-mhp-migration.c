@@ -230,6 +230,7 @@ static int virtio_mhp_early_post_load(void *opaque, int version_id)
         return -EBUSY;
     }
     virtio_mhp_early_load_bitmap(vmhp);
+    virtio_mhp_memslots_map_plugged(vmhp);
     if (!virtio_mhp_listeners_plug_again(vmhp)) {
         error_report(
             "mhp-vmemmap-mem: a device that uses the guest's memory cannot take what is plugged on the migration's source");

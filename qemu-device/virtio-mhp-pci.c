@@ -109,7 +109,18 @@ static MemoryRegion *virtio_mhp_pci_get_memory_region(MemoryDeviceState *md,
     if (!DEVICE(vmhp)->realized && !virtio_mhp_check(vmhp, errp)) {
         return NULL;
     }
-    return &vmhp->memdev->mr;
+    return virtio_mhp_memslots_region(vmhp);
+}
+
+static void virtio_mhp_pci_decide_memslots(MemoryDeviceState *md,
+                                           unsigned int limit)
+{
+    virtio_mhp_memslots_decide(&VIRTIO_MHP_PCI(md)->vdev, limit);
+}
+
+static unsigned int virtio_mhp_pci_get_memslots(MemoryDeviceState *md)
+{
+    return virtio_mhp_memslots_count(&VIRTIO_MHP_PCI(md)->vdev);
 }
 
 static uint64_t virtio_mhp_pci_get_min_alignment(const MemoryDeviceState *md)
@@ -147,6 +158,8 @@ static void virtio_mhp_pci_memory_device_init(MemoryDeviceClass *mdc)
     mdc->set_addr = virtio_mhp_pci_set_addr;
     mdc->get_plugged_size = virtio_mhp_pci_get_plugged_size;
     mdc->get_memory_region = virtio_mhp_pci_get_memory_region;
+    mdc->decide_memslots = virtio_mhp_pci_decide_memslots;
+    mdc->get_memslots = virtio_mhp_pci_get_memslots;
     mdc->get_min_alignment = virtio_mhp_pci_get_min_alignment;
     mdc->fill_device_info = virtio_mhp_pci_fill_device_info;
 }

@@ -58,6 +58,7 @@ static void virtio_mhp_realize(DeviceState *dev, Error **errp)
     vmhp->block_size = virtio_mhp_block_size(vmhp);
     virtio_mhp_blocks_init(&vmhp->blocks, vmhp->addr, vmhp->block_size,
                            memory_region_size(&vmhp->memdev->mr));
+    virtio_mhp_memslots_realize(vmhp);
     virtio_mhp_init_vdev(vdev);
     vmhp->vq = virtio_add_queue(vdev, VIRTIO_MHP_QUEUE_SIZE,
                                 virtio_mhp_handle_requests);
@@ -176,6 +177,8 @@ static const Property virtio_mhp_properties[] = {
                             ON_OFF_AUTO_AUTO),
     DEFINE_PROP_STRING(VIRTIO_MHP_COMPAT_PROP, VirtIOMHP, compat),
     DEFINE_PROP_BOOL(VIRTIO_MHP_PREALLOC_PROP, VirtIOMHP, prealloc, false),
+    DEFINE_PROP_BOOL(VIRTIO_MHP_DYNAMIC_MEMSLOTS_PROP, VirtIOMHP,
+                     dynamic_memslots, false),
     DEFINE_PROP_LINK(VIRTIO_MHP_MEMDEV_PROP, VirtIOMHP, memdev,
                      TYPE_MEMORY_BACKEND, HostMemoryBackend *),
 };
@@ -204,10 +207,16 @@ static InterfaceInfo virtio_mhp_interfaces[] = {
     {},
 };
 
+static void virtio_mhp_instance_finalize(Object *obj)
+{
+    virtio_mhp_memslots_finalize(VIRTIO_MHP(obj));
+}
+
 static const TypeInfo virtio_mhp_info = {
     .name = TYPE_VIRTIO_MHP,
     .parent = TYPE_VIRTIO_DEVICE,
     .instance_size = sizeof(VirtIOMHP),
+    .instance_finalize = virtio_mhp_instance_finalize,
     .class_init = virtio_mhp_class_init,
     .interfaces = virtio_mhp_interfaces,
 };

@@ -39,6 +39,7 @@ OBJECT_DECLARE_SIMPLE_TYPE(VirtIOMHP, VIRTIO_MHP)
 #define VIRTIO_MHP_PREALLOC_PROP "prealloc"
 #define VIRTIO_MHP_COMPAT_PROP "compat"
 #define VIRTIO_MHP_BALLOON_PROP "balloon"
+#define VIRTIO_MHP_DYNAMIC_MEMSLOTS_PROP "dynamic-memslots"
 #define VIRTIO_MHP_STUCK_SIZE_PROP "stuck-size"
 #define VIRTIO_MHP_STUCK_BLOCKS_PROP "stuck-blocks"
 #define VIRTIO_MHP_COUNTERS_PROP "counters"
@@ -123,6 +124,11 @@ typedef struct VirtIOMHPRequest {
  * @prealloc: blocks are backed with memory before they are plugged
  * @blocks: state of each block, from realize to unrealize
  * @memmap: the driver's last MEMMAP request, zeros if there was none
+ * @dynamic_memslots: only slots with plugged blocks are mapped
+ * @container: what the slots are mapped into, NULL without @dynamic_memslots
+ * @memslots: parts of the region
+ * @nb_memslots: how many there are
+ * @memslot_size: of all but the last, in bytes
  * @listeners: who is told what becomes plugged and unplugged
  * @migration_timer: looks for the end of a migration, for the driver
  * @migration_bitmap: which blocks are plugged, in the form that is sent
@@ -152,6 +158,11 @@ struct VirtIOMHP {
     bool prealloc;
     VirtIOMHPBlocks blocks;
     VirtIOMHPMemmap memmap;
+    bool dynamic_memslots;
+    MemoryRegion *container;
+    MemoryRegion *memslots;
+    unsigned int nb_memslots;
+    uint64_t memslot_size;
     QLIST_HEAD(, RamDiscardListener) listeners;
     QEMUTimer *migration_timer;
     uint8_t *migration_bitmap;
@@ -232,6 +243,20 @@ void virtio_mhp_listeners_unplug(VirtIOMHP *vmhp, const VirtIOMHPRange *range);
 /* After all of @blocks has been replaced */
 bool virtio_mhp_listeners_plug_again(VirtIOMHP *vmhp);
 void virtio_mhp_listeners_class_init(ObjectClass *klass);
+
+/* virtio-mhp-memslots.c: how much of the region the machine maps */
+
+/* What the machine maps: the backend's region, or what the slots go into */
+MemoryRegion *virtio_mhp_memslots_region(VirtIOMHP *vmhp);
+void virtio_mhp_memslots_decide(VirtIOMHP *vmhp, unsigned int limit);
+unsigned int virtio_mhp_memslots_count(const VirtIOMHP *vmhp);
+void virtio_mhp_memslots_realize(VirtIOMHP *vmhp);
+void virtio_mhp_memslots_finalize(VirtIOMHP *vmhp);
+/* Before blocks become plugged, after they became unplugged, after loading */
+void virtio_mhp_memslots_map(VirtIOMHP *vmhp, const VirtIOMHPRange *range);
+void virtio_mhp_memslots_unmap_unused(VirtIOMHP *vmhp,
+                                      const VirtIOMHPRange *range);
+void virtio_mhp_memslots_map_plugged(VirtIOMHP *vmhp);
 
 /* virtio-mhp-migration.c: migration and snapshots */
 

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * With dynamic-memslots=on the region is a container, and the backend's memory
+ * is mapped into it in slots of equal size, each only while one of its blocks
+ * is plugged. KVM and vhost then know nothing of the memory of other slots.
+ *
+ * A slot is mapped before listeners hear of its first block, and unmapped
+ * after they heard of the end of its last.
+ */
+#include "qemu/osdep.h"
+#include "exec/memory.h"
+#include "qemu/units.h"
+#include "virtio-mhp.h"
+
+/* Small slots cost KVM more than they spare. */
+#define VIRTIO_MHP_MIN_MEMSLOT_SIZE (1 * GiB)
+
+static MemoryRegion *virtio_mhp_memdev_region(const VirtIOMHP *vmhp)
+{
+    return &vmhp->memdev->mr;
+}
+
+MemoryRegion *virtio_mhp_memslots_region(VirtIOMHP *vmhp)
+{
+    MemoryRegion *mr = virtio_mhp_memdev_region(vmhp);
+
+    if (!vmhp->dynamic_memslots) {
+        return mr;
+    }
+    if (!vmhp->container) {
+        vmhp->container = g_new0(MemoryRegion, 1);
+        memory_region_init(vmhp->container, OBJECT(vmhp), TYPE_VIRTIO_MHP,
+                           memory_region_size(mr));
+        vmhp->container->align = memory_region_get_alignment(mr);
+    }
+    return vmhp->container;
+}
+
+/* Whole blocks, as large as they must be to need no more than @limit */
+void virtio_mhp_memslots_decide(VirtIOMHP *vmhp, unsigned int limit)
+{
+    uint64_t region_size;
+
+    if (!vmhp->dynamic_memslots || !vmhp->memdev) {
+        return;
+    }
+    region_size = memory_region_size(virtio_mhp_memdev_region(vmhp));
+    vmhp->memslot_size = QEMU_ALIGN_UP(
+        MAX(DIV_ROUND_UP(region_size, MAX(limit, 1)),
+            VIRTIO_MHP_MIN_MEMSLOT_SIZE),
+        virtio_mhp_block_size(vmhp));
+    vmhp->nb_memslots = DIV_ROUND_UP(region_size, vmhp->memslot_size);
+}
+
+unsigned int virtio_mhp_memslots_count(const VirtIOMHP *vmhp)
+{
+    return vmhp->dynamic_memslots && vmhp->nb_memslots ? vmhp->nb_memslots : 1;
+}
+
+/* Blocks of one slot; the last may have less than the others */
+static VirtIOMHPRange virtio_mhp_memslot_blocks(const VirtIOMHP *vmhp,
+                                                unsigned int i)
+{
+    const uint64_t per_slot = vmhp->memslot_size / vmhp->block_size;
+    const uint64_t first = i * per_slot;
+
+    return (VirtIOMHPRange){first,
+                            MIN(per_slot, vmhp->blocks.nb_blocks - first)};
+}
+
+void virtio_mhp_memslots_realize(VirtIOMHP *vmhp)
+{
+    unsigned int i;
+
+    if (!vmhp->dynamic_memslots) {
+        return;
+    }
+    vmhp->memslots = g_new0(MemoryRegion, vmhp->nb_memslots);
+    for (i = 0; i < vmhp->nb_memslots; i++) {
+        const VirtIOMHPRange blocks = virtio_mhp_memslot_blocks(vmhp, i);
+        g_autofree char *name = g_strdup_printf("memslot-%u", i);
+
+        memory_region_init_alias(
+            &vmhp->memslots[i], OBJECT(vmhp), name,
+            virtio_mhp_memdev_region(vmhp),
+            virtio_mhp_blocks_offset(&vmhp->blocks, &blocks),
+            virtio_mhp_blocks_size(&vmhp->blocks, &blocks));
+        /* So that each comes and goes without touching its neighbours */
+        memory_region_set_unmergeable(&vmhp->memslots[i], true);
+    }
+}
+
+/* QOM has let go of the regions, which are the device's children. */
+void virtio_mhp_memslots_finalize(VirtIOMHP *vmhp)
+{
+    g_free(vmhp->memslots);
+    g_free(vmhp->container);
+}
+
+static bool virtio_mhp_memslot_has_plugged(const VirtIOMHP *vmhp,
+                                           const VirtIOMHPRange *blocks)
+{
+    return virtio_mhp_blocks_state(&vmhp->blocks, blocks) !=
+           VIRTIO_MHP_STATE_UNPLUGGED;
+}
+
+static void virtio_mhp_memslots_update(VirtIOMHP *vmhp,
+                                       const VirtIOMHPRange *range,
+                                       bool is_plug)
+{
+    const uint64_t per_slot = vmhp->memslot_size / vmhp->block_size;
+    const unsigned int last = (range->first + range->nb_blocks - 1) / per_slot;
+    unsigned int i;
+
+    memory_region_transaction_begin();
+    for (i = range->first / per_slot; i <= last; i++) {
+        const VirtIOMHPRange blocks = virtio_mhp_memslot_blocks(vmhp, i);
+        const bool wanted = is_plug ||
+                            virtio_mhp_memslot_has_plugged(vmhp, &blocks);
+        MemoryRegion *slot = &vmhp->memslots[i];
+
+        if (wanted && !memory_region_is_mapped(slot)) {
+            memory_region_add_subregion(
+                vmhp->container,
+                virtio_mhp_blocks_offset(&vmhp->blocks, &blocks), slot);
+        } else if (!wanted && memory_region_is_mapped(slot)) {
+            memory_region_del_subregion(vmhp->container, slot);
+        }
+    }
+    memory_region_transaction_commit();
+}
+
+void virtio_mhp_memslots_map(VirtIOMHP *vmhp, const VirtIOMHPRange *range)
+{
+    if (vmhp->dynamic_memslots) {
+        virtio_mhp_memslots_update(vmhp, range, true);
+    }
+}
+
+void virtio_mhp_memslots_unmap_unused(VirtIOMHP *vmhp,
+                                      const VirtIOMHPRange *range)
+{
+    if (vmhp->dynamic_memslots) {
+        virtio_mhp_memslots_update(vmhp, range, false);
+    }
+}
+
+void virtio_mhp_memslots_map_plugged(VirtIOMHP *vmhp)
+{
+    VirtIOMHPRange run = {0};
+
+    while (virtio_mhp_blocks_next_run(&vmhp->blocks, true, &run)) {
+        virtio_mhp_memslots_map(vmhp, &run);
+    }
+}

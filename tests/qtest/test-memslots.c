@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * With dynamic-memslots=on the machine maps only what holds plugged blocks.
+ * The region of these tests is smaller than a slot may be, so it is one slot.
+ */
+#include <string.h>
+
+#include "mhp.h"
+#include "migrate.h"
+
+#define DYNAMIC "-global", "virtio-mhp.dynamic-memslots=on"
+
+static const char *const dynamic[] = {DYNAMIC, NULL};
+
+/* How many slots the machine's address space has now */
+static unsigned nb_slots(Vm *vm)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(JsonNode) result = NULL;
+    g_auto(GStrv) spaces = NULL;
+    const char *text;
+    unsigned count = 0;
+
+    result = qmp_executef(vm_qmp(vm), &error, "human-monitor-command",
+                          "{'command-line': 'info mtree'}");
+    g_assert_no_error(error);
+    /* Other address spaces show the same regions once more */
+    spaces = g_strsplit(json_node_get_string(result), "address-space: ", -1);
+    for (char **space = spaces; *space; space++) {
+        if (!g_str_has_prefix(*space, "memory\r\n")) {
+            continue;
+        }
+        for (text = *space; (text = strstr(text, "alias memslot-")); text++) {
+            count++;
+        }
+    }
+    return count;
+}
+
+static void test_maps_what_is_plugged(void)
+{
+    g_autoptr(Mhp) mhp = mhp_new_with_args(dynamic);
+
+    g_assert_cmpuint(nb_slots(mhp->vm), ==, 0);
+    mhp_expect(mhp_plug(mhp, 0, 2), ACK);
+    g_assert_cmpuint(nb_slots(mhp->vm), ==, 1);
+    mhp_fill(mhp, 0, 0x11);
+    g_assert_true(mhp_block_holds(mhp, 0, 0x11));
+    mhp_expect(mhp_unplug(mhp, 0, 1), ACK);
+    g_assert_cmpuint(nb_slots(mhp->vm), ==, 1);
+    mhp_expect(mhp_unplug(mhp, 1, 1), ACK);
+    g_assert_cmpuint(nb_slots(mhp->vm), ==, 0);
+    /* Where nothing is mapped, the guest can take no memory of the host */
+    mhp_fill(mhp, 0, 0x22);
+    g_assert_cmpuint(mhp_backed_size(mhp), ==, 0);
+}
+
+static void test_unmaps_all_at_once(void)
+{
+    g_autoptr(Mhp) mhp = mhp_new_with_args(dynamic);
+
+    mhp_expect(mhp_plug(mhp, 0, 2), ACK);
+    mhp_expect(mhp_unplug_all(mhp), ACK);
+    g_assert_cmpuint(nb_slots(mhp->vm), ==, 0);
+    mhp_expect(mhp_plug(mhp, 9, 2), ACK);
+    mhp_system_reset(mhp);
+    g_assert_cmpuint(nb_slots(mhp->vm), ==, 0);
+}
+
+static void test_migration_maps_what_is_plugged(void)
+{
+    char *uri = migrate_new_uri("unix");
+    {
+        g_autoptr(Mhp) source = mhp_new_with_args(dynamic);
+        g_autoptr(Mhp) target = mhp_new_incoming(source, dynamic);
+
+        mhp_expect(mhp_plug(source, 3, 1), ACK);
+        mhp_fill(source, 3, 0x33);
+        migration_listen(target->vm, uri);
+        migrate(source, target, uri);
+        g_assert_cmpuint(nb_slots(target->vm), ==, 1);
+        g_assert_true(mhp_block_holds(target, 3, 0x33));
+        mhp_expect(mhp_unplug_all(target), ACK);
+        g_assert_cmpuint(nb_slots(target->vm), ==, 0);
+    }
+    migrate_free_uri(uri);
+}
+
+/* Without the property all is mapped from the start */
+static void test_off_has_no_slots(void)
+{
+    g_autoptr(Mhp) mhp = mhp_new();
+
+    mhp_expect(mhp_plug(mhp, 0, 1), ACK);
+    g_assert_cmpuint(nb_slots(mhp->vm), ==, 0);
+    mhp_fill(mhp, 5, 0x22);
+    g_assert_cmpuint(mhp_backed_size(mhp), ==, MHP_BLOCK_SIZE);
+}
+
+#define ADD(test) g_test_add_func("/virtio-mhp/memslots/" #test, test_##test)
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    ADD(maps_what_is_plugged);
+    ADD(unmaps_all_at_once);
+    ADD(migration_maps_what_is_plugged);
+    ADD(off_has_no_slots);
+    return g_test_run();
+}
