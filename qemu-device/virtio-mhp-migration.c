@@ -123,19 +123,24 @@ static void virtio_mhp_common_report_size(const char *property, uint64_t wanted,
         property, wanted_text, got_text);
 }
 
-/* Features that this side has in addition do no harm. */
+/*
+ * Features of all virtio devices that only this side has do no harm. Its own
+ * are others if one side plays a virtio-mem.
+ */
 static bool virtio_mhp_common_check_features(const VirtIOMHPCommon *common)
 {
     const uint64_t got = VIRTIO_DEVICE(common->parent)->host_features;
+    const uint64_t own = MAKE_64BIT_MASK(0, VIRTIO_TRANSPORT_F_START);
+    const uint64_t differ = (common->features & ~got) |
+                            ((common->features ^ got) & own);
 
-    if (common->features & ~got) {
+    if (differ) {
         error_report("mhp-vmemmap-mem: wanted the virtio features 0x%" PRIx64
                      " as on the migration's source, got 0x%" PRIx64
-                     ", which lacks 0x%" PRIx64,
-                     common->features, got, common->features & ~got);
-        return false;
+                     ", which differ in 0x%" PRIx64,
+                     common->features, got, differ);
     }
-    return true;
+    return !differ;
 }
 
 static int virtio_mhp_common_post_load(void *opaque, int version_id)

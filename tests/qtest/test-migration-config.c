@@ -25,7 +25,9 @@ static const Difference differences[] = {
     {"node", "128M", "block-size=2M,memaddr=0x140000000,node=1",
      "mhp-vmemmap-mem: property 'node' wants 0 as on the migration's source, got 1"},
     {"features", "128M", "block-size=2M,memaddr=0x140000000,event_idx=off",
-     "mhp-vmemmap-mem: wanted the virtio features * as on the migration's source, got *, which lacks 0x20000000"},
+     "mhp-vmemmap-mem: wanted the virtio features * as on the migration's source, got *, which differ in 0x20000000"},
+    {"compat", "128M", "block-size=2M,memaddr=0x140000000,compat=virtio-mem",
+     "mhp-vmemmap-mem: wanted the virtio features * as on the migration's source, got *, which differ in 0x300"},
 };
 
 static Vm *new_vm(const char *backend_size, const char *device)
