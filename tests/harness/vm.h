@@ -73,9 +73,6 @@ bool vm_is_running(Vm *vm);
 /* Of a QEMU that was started */
 pid_t vm_pid(Vm *vm);
 
-/* Of a QEMU that was started */
-int vm_pid(Vm *vm);
-
 /*
  * CPU time that QEMU, and with it the guest, has used in user mode so far, in
  * microseconds. Unlike the clock it counts neither what else the machine had
