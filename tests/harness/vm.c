@@ -70,8 +70,10 @@ static Channel *vm_new_channel(Vm *vm, const char *id)
 static void vm_preload(Vm *vm, const char *libraries)
 {
     if (libraries) {
-        vm_set_env(vm, "LD_PRELOAD", libraries);
-        vm_set_env(vm, "ASAN_OPTIONS", "detect_leaks=0");
+        g_subprocess_launcher_setenv(vm->launcher, "LD_PRELOAD", libraries,
+                                     TRUE);
+        g_subprocess_launcher_setenv(vm->launcher, "ASAN_OPTIONS",
+                                     "detect_leaks=0", TRUE);
     }
 }
 
