@@ -13,6 +13,7 @@
 #include "qapi/error.h"
 #include "qapi/qapi-events-machine.h"
 #include "qemu/error-report.h"
+#include "qemu/main-loop.h"
 #include "qemu/timer.h"
 #include "virtio-mhp-fault.h"
 #include "virtio-mhp.h"
@@ -25,8 +26,9 @@
  * libvirt 9 would count the memory twice. The other event carries the names of
  * the PCI device.
  */
-void virtio_mhp_memory_notify_size(VirtIOMHP *vmhp)
+static void virtio_mhp_memory_notify_bh(void *opaque)
 {
+    VirtIOMHP *vmhp = opaque;
     DeviceState *proxy = qdev_get_parent_bus(DEVICE(vmhp))->parent;
     g_autofree char *path = object_get_canonical_path(OBJECT(proxy));
     const uint64_t size = virtio_mhp_blocks_plugged_size(&vmhp->blocks);
@@ -37,6 +39,22 @@ void virtio_mhp_memory_notify_size(VirtIOMHP *vmhp)
     if (!virtio_mhp_balloon_is_only_event(vmhp)) {
         qapi_event_send_memory_device_size_change(proxy->id, size, path);
     }
+}
+
+/* QEMU drops all but one event a second, so do not make one a request. */
+void virtio_mhp_memory_notify_size(VirtIOMHP *vmhp)
+{
+    qemu_bh_schedule(vmhp->notify_bh);
+}
+
+void virtio_mhp_memory_notify_init(VirtIOMHP *vmhp)
+{
+    vmhp->notify_bh = qemu_bh_new(virtio_mhp_memory_notify_bh, vmhp);
+}
+
+void virtio_mhp_memory_notify_cleanup(VirtIOMHP *vmhp)
+{
+    qemu_bh_delete(vmhp->notify_bh);
 }
 
 bool virtio_mhp_memory_discard_all(VirtIOMHP *vmhp, Error **errp)

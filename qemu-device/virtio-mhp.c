@@ -62,6 +62,7 @@ static void virtio_mhp_realize(DeviceState *dev, Error **errp)
     virtio_mhp_init_vdev(vdev);
     vmhp->vq = virtio_add_queue(vdev, VIRTIO_MHP_QUEUE_SIZE,
                                 virtio_mhp_handle_requests);
+    virtio_mhp_memory_notify_init(vmhp);
     virtio_mhp_requests_init(vmhp);
     virtio_mhp_migration_add(vmhp);
     virtio_mhp_system_reset_add(vmhp);
@@ -78,6 +79,7 @@ static void virtio_mhp_unrealize(DeviceState *dev)
     virtio_mhp_migration_remove(vmhp);
     virtio_mhp_requests_cleanup(vmhp);
     virtio_mhp_job_drop(vmhp);
+    virtio_mhp_memory_notify_cleanup(vmhp);
     virtio_delete_queue(vmhp->vq);
     virtio_cleanup(vdev);
     virtio_mhp_blocks_free(&vmhp->blocks);

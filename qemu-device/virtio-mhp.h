@@ -137,6 +137,7 @@ typedef struct VirtIOMHPRequest {
  * @counters: what the operator is shown
  * @request: what the driver waits for
  * @requests_bh: goes on with the queue, in the main loop
+ * @notify_bh: sends events about the plugged size, from the main loop
  * @vm_state: tells when the machine stops and runs
  * @deadline: when the work at hand must let the main loop go on, 0 outside it
  * @is_suspended: the machine is stopped, no request is taken from the queue
@@ -173,6 +174,7 @@ struct VirtIOMHP {
 
     VirtIOMHPRequest request;
     QEMUBH *requests_bh;
+    QEMUBH *notify_bh;
     VMChangeStateEntry *vm_state;
     int64_t deadline;
     bool is_suspended;
@@ -224,6 +226,8 @@ void virtio_mhp_memory_unplug(VirtIOMHP *vmhp, const VirtIOMHPRange *range);
 void virtio_mhp_memory_unplug_all(VirtIOMHP *vmhp);
 /* Tell the operator; after each change of how much is plugged */
 void virtio_mhp_memory_notify_size(VirtIOMHP *vmhp);
+void virtio_mhp_memory_notify_init(VirtIOMHP *vmhp);
+void virtio_mhp_memory_notify_cleanup(VirtIOMHP *vmhp);
 /* Unplug all at once and without being asked; the request must be gone */
 void virtio_mhp_memory_reset(VirtIOMHP *vmhp);
 /* The same before other contents are loaded; discards nothing */
