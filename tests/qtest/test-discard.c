@@ -11,8 +11,7 @@
 
 #include "mhp.h"
 
-/* A machine with listeners l0, l1, … that start to listen; NULL ends the list
- */
+/* A machine with listeners l0, l1, … that start to listen, up to NULL */
 static Mhp *new_with_listeners(const char *first, ...)
 {
     g_autofree char *plugin = g_strdup(g_getenv("MHP_TEST_LISTENER"));

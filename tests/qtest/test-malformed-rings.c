@@ -251,8 +251,7 @@ static void test_notification_without_a_chain(void)
     mhp_expect(mhp_plug(mhp, BLOCK, 1), ACK);
 }
 
-/* DEV-REQ-7, DEV-REQ-5: the good one before a bad one counts, those after not
- */
+/* DEV-REQ-7, DEV-REQ-5: what was right before a wrong one counts, no more */
 static void test_wrong_chain_among_right_ones(void)
 {
     static const struct vring_desc descs[] = {

@@ -114,8 +114,7 @@ static void test_mapped_ram(void)
     check_file(parallel);
 }
 
-/* Memory that is left where it is, for a QEMU that takes the place of another
- */
+/* Memory that is left where it is, for the next QEMU in the same place */
 static void test_shared_memory_stays(void)
 {
     char *uri = migrate_new_uri("unix");

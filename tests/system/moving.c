@@ -23,7 +23,7 @@
  * device's comes first.
  */
 #define MOVING_BOOT_KIB (GUEST_BOOT_SIZE / KiB + 8)
-#define MOVING_DATA_MIB 64
+#define MOVING_DATA_MIB 64u
 #define MOVING_STALL_MS 60000
 
 /* Slow enough for what is asked meanwhile, and then as fast as it can be */

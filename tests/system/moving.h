@@ -41,8 +41,7 @@ void moving_request(Moving *moving, uint64_t size);
 /* Wait for the size that was asked for, which nobody asks for once more */
 void moving_settle(Moving *moving);
 
-/* The data must be as it was, and the kernel must have nothing to complain of
- */
+/* The data must be as it was, and the kernel must have no complaint */
 void moving_check(Moving *moving);
 
 #endif /* MHP_SYSTEM_MOVING_H */
