@@ -198,10 +198,17 @@ static void moving_start(Moving *moving, const char *uri)
 /* The guest has asked, and was told to wait, or has nothing to ask for */
 static void moving_ask_meanwhile(Moving *moving, uint64_t size)
 {
+    g_autofree char *script = NULL;
+
     if (size != moving->size) {
         moving_request(moving, size);
-        /* Long enough for the guest to hear of it */
-        g_free(moving_run(moving, "sleep 0.2"));
+        /* The driver has looked; the script runner has the time limit */
+        script = g_strdup_printf(
+            "cd /sys/bus/virtio/drivers/mhp_vmemmap_mem/virtio*/ &&"
+            " until [ $(cat requested_size) = %" PRIu64 " ];"
+            " do sleep 0.05; done",
+            size);
+        g_free(moving_run(moving, script));
     }
 }
 
