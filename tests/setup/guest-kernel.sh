@@ -8,10 +8,11 @@
 #   release   what uname -r prints in the guest
 #   headers   the kernel's build folder, for make -C
 #   modules/  the stock modules that tests use, decompressed
+#   wanted    which these were, so that a longer list is noticed
 
 # 6.12 has the transport built in, 6.1 has it as modules.
 guest_modules='virtio virtio_ring virtio_pci_legacy_dev virtio_pci_modern_dev
-    virtio_pci virtio_console virtio_mem pvpanic pvpanic-pci'
+    virtio_pci virtio_console virtio_mem virtio_balloon pvpanic pvpanic-pci'
 
 # kernel_release KVER: the newest release of that series with image and headers
 kernel_release() {
@@ -76,7 +77,8 @@ unpack_headers() {
 setup_guest_kernel() {
     local kver=$1 dir=$build/guest/$1 release package packages debs=()
 
-    [ -e "$dir/release" ] && [ -e "$dir/headers/Makefile" ] && return
+    [ -e "$dir/release" ] && [ -e "$dir/headers/Makefile" ] &&
+        [ "$(cat "$dir/wanted" 2>/dev/null)" = "$guest_modules" ] && return
     apt_update
     release=$(kernel_release "$kver")
     [ -n "$release" ] || die "the mirror has no cloud kernel $kver with its headers"
@@ -93,6 +95,7 @@ setup_guest_kernel() {
     [ -s "$dir/vmlinuz" ] || die "${debs[0]} has no kernel image"
     unpack_modules "${debs[0]}" "$dir/modules"
     unpack_headers "$dir" "$release" "${debs[@]:1}"
+    echo "$guest_modules" >"$dir/wanted"
     echo "$release" >"$dir/release"
 }
 
