@@ -175,6 +175,7 @@ void virtio_mhp_fill_device_info(const VirtIOMHP *vmhp,
 static const Property virtio_mhp_properties[] = {
     DEFINE_PROP_UINT64(VIRTIO_MHP_ADDR_PROP, VirtIOMHP, addr, 0),
     DEFINE_PROP_UINT32(VIRTIO_MHP_NODE_PROP, VirtIOMHP, node, 0),
+    DEFINE_PROP_INT32(VIRTIO_MHP_SLOT_PROP, VirtIOMHP, slot, -1),
     DEFINE_PROP_ON_OFF_AUTO(VIRTIO_MHP_BALLOON_PROP, VirtIOMHP, balloon,
                             ON_OFF_AUTO_AUTO),
     DEFINE_PROP_STRING(VIRTIO_MHP_COMPAT_PROP, VirtIOMHP, compat),

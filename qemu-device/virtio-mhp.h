@@ -32,6 +32,7 @@ OBJECT_DECLARE_SIMPLE_TYPE(VirtIOMHP, VIRTIO_MHP)
 
 #define VIRTIO_MHP_MEMDEV_PROP "memdev"
 #define VIRTIO_MHP_NODE_PROP "node"
+#define VIRTIO_MHP_SLOT_PROP "slot"
 #define VIRTIO_MHP_ADDR_PROP "memaddr"
 #define VIRTIO_MHP_BLOCK_SIZE_PROP "block-size"
 #define VIRTIO_MHP_REQUESTED_SIZE_PROP "requested-size"
@@ -116,6 +117,7 @@ typedef struct VirtIOMHPRequest {
  * @vq: the request queue
  * @memdev: backend whose memory is the region
  * @node: NUMA node of the region
+ * @slot: a DIMM's property, for libvirt, which takes us for one
  * @addr: guest-physical address of the region, 0 before it has one
  * @block_size: in bytes, 0 before it is set or chosen
  * @requested_size: how much the driver shall plug, in bytes
@@ -151,6 +153,7 @@ struct VirtIOMHP {
     VirtQueue *vq;
     HostMemoryBackend *memdev;
     uint32_t node;
+    int32_t slot;
     uint64_t addr;
     uint64_t block_size;
     uint64_t requested_size;

@@ -44,6 +44,16 @@ static void test_node_is_told_on_a_numa_machine(void)
     g_assert_cmpuint(mhp_config(mhp).node_id, ==, 1);
 }
 
+/* Whoever takes the device for a DIMM, as libvirt does, sets it */
+static void test_slot_of_a_dimm_is_accepted(void)
+{
+    static const char *const args[] = {"-set", "device.mhp0.slot=0", NULL};
+    g_autoptr(Mhp) mhp = mhp_new_with_args(args);
+
+    g_assert_cmpuint(mhp_config(mhp).region_size, ==, MHP_REGION_SIZE);
+    mhp_expect(mhp_plug(mhp, 0, 1), ACK);
+}
+
 /* DEV-FEAT-1, DEV-FEAT-2 */
 static void test_features_that_must_be_accepted(void)
 {
@@ -234,6 +244,7 @@ int main(int argc, char **argv)
     ADD(features_offered);
     ADD(node_is_not_told_without_numa);
     ADD(node_is_told_on_a_numa_machine);
+    ADD(slot_of_a_dimm_is_accepted);
     ADD(features_that_must_be_accepted);
     ADD(configuration_at_start);
     ADD(geometry_never_changes);
