@@ -46,17 +46,6 @@ static int virtio_mhp_read_params(struct virtio_mhp *vmhp)
 	return 0;
 }
 
-/* DRV-FEAT-1 */
-static int virtio_mhp_check_features(struct virtio_device *vdev)
-{
-	if (virtio_has_feature(vdev, VIRTIO_F_VERSION_1) &&
-	    virtio_has_feature(vdev, VIRTIO_MHP_F_UNPLUGGED_INACCESSIBLE))
-		return 0;
-	dev_err(&vdev->dev,
-		"the device does not offer VERSION_1 and UNPLUGGED_INACCESSIBLE\n");
-	return -EOPNOTSUPP;
-}
-
 static int virtio_mhp_lay_out_blocks(struct virtio_mhp *vmhp)
 {
 	struct virtio_mhp_blocks *blocks = &vmhp->blocks;
@@ -249,12 +238,6 @@ static const unsigned int virtio_mhp_features[] = {
 	VIRTIO_MHP_F_STATUS,
 };
 
-static const struct virtio_device_id virtio_mhp_id_table[] = {
-	{ VIRTIO_ID_MHP, VIRTIO_DEV_ANY_ID },
-	{ 0 },
-};
-MODULE_DEVICE_TABLE(virtio, virtio_mhp_id_table);
-
 static struct virtio_driver virtio_mhp_driver = {
 	.feature_table = virtio_mhp_features,
 	.feature_table_size = ARRAY_SIZE(virtio_mhp_features),
@@ -263,7 +246,6 @@ static struct virtio_driver virtio_mhp_driver = {
 	.driver.dev_groups = virtio_mhp_groups,
 	/* Memory cannot be taken from Linux just because the driver leaves. */
 	.driver.suppress_bind_attrs = true,
-	.id_table = virtio_mhp_id_table,
 	.probe = virtio_mhp_probe,
 	.remove = virtio_mhp_remove,
 	.config_changed = virtio_mhp_config_changed,
@@ -272,7 +254,19 @@ static struct virtio_driver virtio_mhp_driver = {
 	.restore = virtio_mhp_restore,
 #endif
 };
-module_virtio_driver(virtio_mhp_driver);
+
+static int __init virtio_mhp_init(void)
+{
+	virtio_mhp_driver.id_table = virtio_mhp_id_table();
+	return register_virtio_driver(&virtio_mhp_driver);
+}
+module_init(virtio_mhp_init);
+
+static void __exit virtio_mhp_exit(void)
+{
+	unregister_virtio_driver(&virtio_mhp_driver);
+}
+module_exit(virtio_mhp_exit);
 
 MODULE_AUTHOR("The mhp-vmemmap-mem developers");
 MODULE_DESCRIPTION("Memory by whole blocks with their memmap on themselves");

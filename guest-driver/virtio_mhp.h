@@ -220,6 +220,10 @@ static inline void virtio_mhp_unit_back_off(struct virtio_mhp *vmhp,
 	u->next_try = jiffies + u->backoff * HZ;
 }
 
+/* ids.c: which devices are driven */
+const struct virtio_device_id *virtio_mhp_id_table(void);
+int virtio_mhp_check_features(struct virtio_device *vdev);
+
 /* config.c: the configuration space */
 int virtio_mhp_config_init(struct virtio_mhp *vmhp);
 int virtio_mhp_config_refresh(struct virtio_mhp *vmhp);

@@ -228,13 +228,16 @@ unsigned memdev_count_self_hosted(GArray *blocks)
     return count;
 }
 
-/* The virtio device's folder is found by its ID, bound to a driver or not */
+/*
+ * The virtio device's folder is found by its ID, bound to a driver or not: ours,
+ * or virtio-mem's, which our driver can be told to drive, too
+ */
 char *memdev_attr(Guest *guest, const char *name, GError **error)
 {
     char *text = guest_runf(guest, error,
                             "cd /sys/bus/virtio/devices; for d in $(ls); do"
-                            " [ \"$(cat $d/device)\" != 0x003f ] ||"
-                            " cat $d/%s; done",
+                            " case $(cat $d/device) in 0x003f | 0x0018)"
+                            " cat $d/%s;; esac; done",
                             name);
 
     return text ? g_strchomp(text) : NULL;
