@@ -193,13 +193,13 @@ bool virtio_mhp_blocks_next_stuck(const VirtIOMHPBlocks *blocks,
     return range->nb_blocks;
 }
 
-bool virtio_mhp_memmap_is_valid(const VirtIOMHPMemmap *memmap,
-                                uint64_t block_size)
+bool virtio_mhp_memmap_is_valid(const VirtIOMHPMemmap *memmap)
 {
     const uint64_t unit_size = memmap->unit_size;
 
-    /* A power of two has no bit in common with its predecessor, nor has 0. */
-    return unit_size >= block_size && !(unit_size & (unit_size - 1)) &&
+    /* A power of two has no bit in common with its predecessor. */
+    return unit_size >= VIRTIO_MHP_UNIT_SIZE_MIN &&
+           !(unit_size & (unit_size - 1)) &&
            memmap->memmap_size < unit_size && memmap->memmap_size % 4096 == 0;
 }
 

@@ -96,8 +96,7 @@ bool virtio_mhp_blocks_next_stuck(const VirtIOMHPBlocks *blocks,
                                   VirtIOMHPRange *range);
 
 /* Whether a driver may ask for this (DEV-MEMMAP-1) */
-bool virtio_mhp_memmap_is_valid(const VirtIOMHPMemmap *memmap,
-                                uint64_t block_size);
+bool virtio_mhp_memmap_is_valid(const VirtIOMHPMemmap *memmap);
 /*
  * Find the next part of a memmap in the addresses from *@addr up to, not
  * including, @end. If there is one, *@addr and *@size become its place.

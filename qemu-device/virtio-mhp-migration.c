@@ -313,8 +313,7 @@ static int virtio_mhp_late_post_load(void *opaque, int version_id)
         error_report_err(err);
         return -EINVAL;
     }
-    if (has_memmap &&
-        !virtio_mhp_memmap_is_valid(&vmhp->memmap, vmhp->block_size)) {
+    if (has_memmap && !virtio_mhp_memmap_is_valid(&vmhp->memmap)) {
         error_report(
             "mhp-vmemmap-mem: wanted a valid memmap layout from the migration's source, got one of 0x%" PRIx64
             " in 0x%" PRIx64 " bytes",

@@ -135,7 +135,7 @@ virtio_mhp_memmap_request(VirtIOMHP *vmhp,
         .memmap_size = le64_to_cpu(req->memmap_size),
     };
 
-    if (!virtio_mhp_memmap_is_valid(&memmap, vmhp->block_size)) {
+    if (!virtio_mhp_memmap_is_valid(&memmap)) {
         return VIRTIO_MHP_RESP_ERROR; /* DEV-MEMMAP-1 */
     }
     vmhp->memmap = memmap;

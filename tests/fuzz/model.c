@@ -115,7 +115,7 @@ static uint16_t model_memmap(uint64_t unit_size, uint64_t memmap_size)
 {
     bool is_power_of_two = unit_size && !(unit_size & (unit_size - 1));
 
-    return is_power_of_two && unit_size >= MHP_BLOCK_SIZE &&
+    return is_power_of_two && unit_size >= VIRTIO_MHP_UNIT_SIZE_MIN &&
                    memmap_size < unit_size && memmap_size % 4096 == 0
                ? VIRTIO_MHP_RESP_ACK
                : VIRTIO_MHP_RESP_ERROR;

@@ -120,6 +120,7 @@ static void test_rss_falls_after_unplug(void)
 static void test_memmaps_are_backed(void)
 {
     static const struct {
+        uint64_t unit_size;
         uint64_t memmap_size;
         unsigned first;
         uint16_t nb_blocks;
@@ -128,21 +129,28 @@ static void test_memmaps_are_backed(void)
         uint64_t part_size;
     } rows[] = {
         /* one unit, two, the second alone */
-        {0x4000, 0, 4, 0x4000, 0, 0x4000},
-        {MHP_BLOCK_SIZE, 0, 8, 2 * MHP_BLOCK_SIZE, 0, MHP_BLOCK_SIZE},
-        {0x4000, 4, 4, 0x4000, UNIT_SIZE, 0x4000},
-        /* parts of units: without memmap, with part of one, with its end */
-        {0x4000, 1, 3, 0, 0, 0},
-        {0x4000, 1, 4, 0x4000, UNIT_SIZE, 0x4000},
-        {3 * MHP_BLOCK_SIZE, 0, 2, 2 * MHP_BLOCK_SIZE, 0, 2 * MHP_BLOCK_SIZE},
-        {3 * MHP_BLOCK_SIZE, 2, 2, MHP_BLOCK_SIZE, 2 * MHP_BLOCK_SIZE,
+        {UNIT_SIZE, 0x4000, 0, 4, 0x4000, 0, 0x4000},
+        {UNIT_SIZE, MHP_BLOCK_SIZE, 0, 8, 2 * MHP_BLOCK_SIZE, 0,
          MHP_BLOCK_SIZE},
+        {UNIT_SIZE, 0x4000, 4, 4, 0x4000, UNIT_SIZE, 0x4000},
+        /* parts of units: without memmap, with part of one, with its end */
+        {UNIT_SIZE, 0x4000, 1, 3, 0, 0, 0},
+        {UNIT_SIZE, 0x4000, 1, 4, 0x4000, UNIT_SIZE, 0x4000},
+        {UNIT_SIZE, 3 * MHP_BLOCK_SIZE, 0, 2, 2 * MHP_BLOCK_SIZE, 0,
+         2 * MHP_BLOCK_SIZE},
+        {UNIT_SIZE, 3 * MHP_BLOCK_SIZE, 2, 2, MHP_BLOCK_SIZE,
+         2 * MHP_BLOCK_SIZE, MHP_BLOCK_SIZE},
+        /* units smaller than device blocks: a memmap for each of them */
+        {MHP_BLOCK_SIZE / 2, 0x4000, 0, 1, 2 * 0x4000, 0, 0x4000},
+        {MHP_BLOCK_SIZE / 2, 0x4000, 3, 2, 4 * 0x4000,
+         4 * MHP_BLOCK_SIZE + MHP_BLOCK_SIZE / 2, 0x4000},
     };
     g_autoptr(Mhp) mhp = mhp_new();
 
     for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++) {
         g_test_message("row %u", i);
-        mhp_expect(mhp_memmap(mhp, UNIT_SIZE, rows[i].memmap_size), ACK);
+        mhp_expect(mhp_memmap(mhp, rows[i].unit_size, rows[i].memmap_size),
+                   ACK);
         mhp_expect(mhp_plug(mhp, rows[i].first, rows[i].nb_blocks), ACK);
         g_assert_cmpuint(mhp_backed_size(mhp), ==, rows[i].backed_size);
         if (rows[i].backed_size) {

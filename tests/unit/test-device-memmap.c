@@ -6,6 +6,7 @@
  * The real source is compiled; no QEMU takes part.
  */
 #include <glib.h>
+#include <uapi/linux/virtio_mhp.h>
 
 #include "virtio-mhp-block.h"
 
@@ -25,8 +26,10 @@ static void test_memmap_is_checked(void)
         {"none", {BLOCK_SIZE, 0}, true},
         {"one page", {BLOCK_SIZE, 4096}, true},
         {"all but one page", {BLOCK_SIZE, BLOCK_SIZE - 4096}, true},
+        {"less than a block", {BLOCK_SIZE / 2, 4096}, true},
+        {"the smallest unit", {VIRTIO_MHP_UNIT_SIZE_MIN, 4096}, true},
         {"unit 0", {0, 0}, false},
-        {"less than a block", {BLOCK_SIZE / 2, 4096}, false},
+        {"too small a unit", {VIRTIO_MHP_UNIT_SIZE_MIN / 2, 4096}, false},
         {"no power of two", {3 * BLOCK_SIZE, 4096}, false},
         {"the highest number", {UINT64_MAX, 4096}, false},
         {"nothing but memmap", {BLOCK_SIZE, BLOCK_SIZE}, false},
@@ -37,9 +40,8 @@ static void test_memmap_is_checked(void)
 
     for (unsigned i = 0; i < G_N_ELEMENTS(memmaps); i++) {
         g_test_message("%s", memmaps[i].what);
-        g_assert_cmpint(
-            virtio_mhp_memmap_is_valid(&memmaps[i].memmap, BLOCK_SIZE), ==,
-            memmaps[i].is_valid);
+        g_assert_cmpint(virtio_mhp_memmap_is_valid(&memmaps[i].memmap), ==,
+                        memmaps[i].is_valid);
     }
 }
 

@@ -84,9 +84,13 @@ struct virtio_mhp_range {
 	__le16 padding[3];
 };
 
+/* Bounds the work that a driver can make of one PLUG by its layout */
+#define VIRTIO_MHP_UNIT_SIZE_MIN  0x100000
+
 /**
  * struct virtio_mhp_req_memmap - where memmaps lie (F_MEMMAP_ON_BLOCK)
- * @unit_size: distance of memmaps, a power of two, at least block_size; each
+ * @unit_size: distance of memmaps, a power of two, at least
+ *	VIRTIO_MHP_UNIT_SIZE_MIN, smaller or larger than a device block; each
  *	multiple of it in the region starts with a memmap
  * @memmap_size: size of a memmap, less than @unit_size; 0 means none is there
  */
