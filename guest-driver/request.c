@@ -275,7 +275,7 @@ int virtio_mhp_tell_memmap(struct virtio_mhp *vmhp)
 {
 	const struct virtio_mhp_req req = {
 		.type = cpu_to_le16(VIRTIO_MHP_REQ_MEMMAP),
-		.u.memmap.unit_size = cpu_to_le64(vmhp->blocks.unit_size),
+		.u.memmap.unit_size = cpu_to_le64(vmhp->blocks.mb_size),
 		.u.memmap.memmap_size =
 			cpu_to_le64(virtio_mhp_memmap_size(vmhp)),
 	};

@@ -45,13 +45,21 @@ static void guest_add_kernel(Guest *guest, const GuestConfig *config)
 
 static void guest_add_memory(Guest *guest, const GuestConfig *config)
 {
+    uint64_t size = config->boot_size ? config->boot_size : GUEST_BOOT_SIZE;
+
     if (config->hotplug_max) {
-        vm_add_opt(
-            guest->vm, "m", "size=%" PRIu64 "M,slots=1,maxmem=%" PRIu64 "M",
-            GUEST_BOOT_SIZE / MiB,
-            (GUEST_BOOT_SIZE + config->hotplug_max + GUEST_ALIGN_SIZE) / MiB);
+        vm_add_opt(guest->vm, "m",
+                   "size=%" PRIu64 "M,slots=1,maxmem=%" PRIu64 "M", size / MiB,
+                   (size + config->hotplug_max + GUEST_ALIGN_SIZE) / MiB);
     } else {
-        vm_add_opt(guest->vm, "m", "%" PRIu64 "M", GUEST_BOOT_SIZE / MiB);
+        vm_add_opt(guest->vm, "m", "%" PRIu64 "M", size / MiB);
+    }
+    if (config->boot_size) {
+        /* Without a reservation: the guest does not touch most of it */
+        vm_add_opt(guest->vm, "object",
+                   "memory-backend-ram,id=boot,size=%" PRIu64 ",reserve=off",
+                   size);
+        vm_add_args(guest->vm, "-machine", "memory-backend=boot", NULL);
     }
 }
 

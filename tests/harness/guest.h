@@ -29,6 +29,7 @@ typedef struct GuestConfig {
     const char *kver;     /* a folder of $MHP_BUILD/guest, such as 6.12 */
     const char *accel;    /* NULL: tcg */
     const char *machine;  /* NULL: q35 */
+    uint64_t boot_size;   /* 0: GUEST_BOOT_SIZE; may exceed the host's memory */
     uint64_t hotplug_max; /* room for memory devices; 0: none */
     const char *cmdline;  /* more kernel parameters, or NULL */
 } GuestConfig;

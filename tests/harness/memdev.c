@@ -124,7 +124,7 @@ bool memdev_region(Guest *guest, uint64_t *addr, uint64_t *size, GError **error)
     return true;
 }
 
-/* Lines "ID STATE ZONE…" of the memory blocks in the region */
+/* Lines "ADDRESS STATE ZONE…" of the memory blocks in the region */
 static char *memdev_list_blocks(Guest *guest, GError **error)
 {
     uint64_t addr, size;
@@ -134,12 +134,14 @@ static char *memdev_list_blocks(Guest *guest, GError **error)
     }
     return guest_runf(guest, error,
                       "cd /sys/devices/system/memory;"
-                      "i=%" PRIu64 "; while [ $i -lt %" PRIu64 " ]; do"
+                      "b=$((0x$(cat block_size_bytes)));"
+                      "i=$(((%" PRIu64 " + b - 1) / b));"
+                      "while [ $i -lt $((%" PRIu64 " / b)) ]; do"
                       " if read s <memory$i/state; then"
-                      " read z <memory$i/valid_zones; echo $i $s $z; fi;"
+                      " read z <memory$i/valid_zones;"
+                      " echo $((i * b)) $s $z; fi;"
                       " i=$((i + 1)); done 2>/dev/null",
-                      addr / MEMORY_BLOCK_SIZE,
-                      (addr + size) / MEMORY_BLOCK_SIZE);
+                      addr, addr + size);
 }
 
 static GArray *memdev_parse_blocks(const char *text)
@@ -150,13 +152,11 @@ static GArray *memdev_parse_blocks(const char *text)
     for (char **line = lines; *line; line++) {
         MemdevBlock block = {};
         char state[16];
-        uint64_t id;
 
-        if (sscanf(*line, "%" SCNu64 " %15s %15s", &id, state, block.zone) <
-            2) {
+        if (sscanf(*line, "%" SCNu64 " %15s %15s", &block.addr, state,
+                   block.zone) < 2) {
             continue;
         }
-        block.addr = id * MEMORY_BLOCK_SIZE;
         block.online = g_str_equal(state, "online");
         if (!block.online) {
             /* It names the zones that the block could go to */
@@ -174,7 +174,9 @@ static bool memdev_find_memmaps(Guest *guest, GArray *blocks, GError **error)
     g_autofree char *output = NULL;
     g_auto(GStrv) lines = NULL;
 
-    g_string_printf(script, "mhp-memmap %" PRIx64, MEMORY_BLOCK_SIZE);
+    g_string_assign(
+        script,
+        "mhp-memmap $(cat /sys/devices/system/memory/block_size_bytes)");
     for (unsigned i = 0; i < blocks->len; i++) {
         g_string_append_printf(script, " %" PRIx64,
                                g_array_index(blocks, MemdevBlock, i).addr);

@@ -52,11 +52,13 @@ void system_init(int *argc, char ***argv)
     }
 }
 
-Guest *system_new(uint64_t region_size, const char *cmdline)
+static Guest *system_new_sized(uint64_t boot_size, uint64_t region_size,
+                               const char *cmdline)
 {
     GuestConfig config = {
         .kver = system_kver(),
         .accel = system_accel(system_kver()),
+        .boot_size = boot_size,
         .hotplug_max = region_size,
         .cmdline = cmdline,
     };
@@ -64,10 +66,20 @@ Guest *system_new(uint64_t region_size, const char *cmdline)
     return guest_new(&config);
 }
 
+Guest *system_new(uint64_t region_size, const char *cmdline)
+{
+    return system_new_sized(0, region_size, cmdline);
+}
+
 Guest *system_boot(uint64_t growth, const char *cmdline)
 {
-    uint64_t region_size = growth + MEMORY_BLOCK_SIZE;
-    Guest *guest = system_new(region_size, cmdline);
+    return system_boot_sized(0, growth + MEMORY_BLOCK_SIZE, cmdline);
+}
+
+Guest *system_boot_sized(uint64_t boot_size, uint64_t region_size,
+                         const char *cmdline)
+{
+    Guest *guest = system_new_sized(boot_size, region_size, cmdline);
     g_autoptr(GError) error = NULL;
 
     memdev_add(guest, MEMDEV_OURS, region_size);

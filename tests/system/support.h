@@ -29,6 +29,10 @@ Guest *system_new(uint64_t region_size, const char *cmdline);
 /* Boot a guest that can grow by @growth; the moat comes on top */
 Guest *system_boot(uint64_t growth, const char *cmdline);
 
+/* Boot a guest that has another size at boot than others, and this region */
+Guest *system_boot_sized(uint64_t boot_size, uint64_t region_size,
+                         const char *cmdline);
+
 /* End the guest, whose kernel log must be clean */
 void system_end(Guest *guest);
 
