@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Domain: see domain.h. The agent's socket is libvirt's own, whose place
+ * changes with each start.
+ */
+#include "domain.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "abort-log.h"
+#include "keeper.h"
+#include "klog.h"
+#include "memdev.h"
+#include "wait.h"
+
+/* A resize is at its end within this time, or not at all */
+#define DOMAIN_RESIZE_MS 180000
+#define DOMAIN_SCRIPT_MS 180000
+
+struct Domain {
+    Daemon *daemon;
+    char *name;
+    Channel *channel;
+    Agent *agent;
+    uint64_t boot_mem_total;
+    int console; /* to be shown if the test aborts */
+};
+
+static const char *domain_kver(void)
+{
+    const char *kver = g_getenv("MHP_KVER");
+
+    return kver ? kver : "6.12";
+}
+
+/* The user that QEMU runs as may not reach the build folder, so copy. */
+static char *domain_files(void)
+{
+    static const char *const names[] = {"vmlinuz", "initramfs.cpio"};
+    char *dir = g_build_filename(keeper_folder(), "files", NULL);
+    g_autofree char *plugin = vm_build_path("mhp-vmemmap-mem.so");
+
+    if (g_file_test(dir, G_FILE_TEST_IS_DIR)) {
+        return dir;
+    }
+    g_assert_cmpint(mkdir(dir, 0755), ==, 0);
+    for (unsigned i = 0; i < G_N_ELEMENTS(names) + 1; i++) {
+        g_autofree char *name = i < G_N_ELEMENTS(names)
+                                    ? g_build_filename("guest", domain_kver(),
+                                                       names[i], NULL)
+                                    : g_strdup("mhp-vmemmap-mem.so");
+        g_autofree char *from = vm_build_path(name);
+        g_autofree char *base = g_path_get_basename(from);
+        g_autofree char *to = g_build_filename(dir, base, NULL);
+        g_autofree char *data = NULL;
+        g_autoptr(GError) error = NULL;
+        size_t size;
+
+        g_file_get_contents(from, &data, &size, &error);
+        g_assert_no_error(error);
+        g_file_set_contents(to, data, size, &error);
+        g_assert_no_error(error);
+        g_assert_cmpint(chmod(to, 0644), ==, 0);
+    }
+    return dir;
+}
+
+static char *domain_replace(const char *text, const char *word,
+                            const char *value)
+{
+    g_autoptr(GString) result = g_string_new(text);
+
+    g_string_replace(result, word, value, 0);
+    return g_string_free(g_steal_pointer(&result), FALSE);
+}
+
+char *domain_plain_xml(Daemon *daemon, const char *name)
+{
+    const char *source = g_getenv("MHP_SOURCE"), *qemu = g_getenv("MHP_QEMU");
+    g_autofree char *path = g_build_filename(source ? source : ".",
+                                             "tests/libvirt/plain.xml", NULL);
+    g_autofree char *files = domain_files();
+    g_autofree char *folder = daemon_path(daemon, "%s", "");
+    const char *const words[][2] = {
+        {"@NAME@", name},
+        {"@FILES@", files},
+        {"@FOLDER@", folder},
+        {"@QEMU@", qemu ? qemu : "/usr/bin/qemu-system-x86_64"},
+    };
+    g_autoptr(GError) error = NULL;
+    char *text = NULL;
+
+    g_file_get_contents(path, &text, NULL, &error);
+    g_assert_no_error(error);
+    for (unsigned i = 0; i < G_N_ELEMENTS(words); i++) {
+        g_autofree char *old = text;
+
+        text = domain_replace(old, words[i][0], words[i][1]);
+    }
+    return text;
+}
+
+#define OVERRIDE                                                           \
+    "<qemu:commandline><qemu:arg value='-plugin'/>"                        \
+    "<qemu:arg value='%s/mhp-vmemmap-mem.so'/></qemu:commandline>"         \
+    "<qemu:override><qemu:device alias='%s'><qemu:frontend>"               \
+    "<qemu:property name='driver' type='string' value='mhp-vmemmap-mem'/>" \
+    "<qemu:property name='bus' type='string' value='pcie.0'/>"             \
+    "<qemu:property name='addr' type='string' value='0x1d'/>%s"            \
+    "</qemu:frontend></qemu:device></qemu:override></domain>"
+
+char *domain_resizable_xml(const char *plain, const char *form)
+{
+    const bool is_dimm = g_str_equal(form, "dimm");
+    g_autofree char *files = domain_files();
+    g_autofree char *memory = g_strdup_printf(
+        "<maxMemory slots='1' unit='GiB'>16</maxMemory>"
+        "<memory unit='MiB'>%" PRIu64
+        "</memory><currentMemory unit='GiB'>1</currentMemory>",
+        (DOMAIN_BOOT_SIZE + DOMAIN_REGION_SIZE) / MiB);
+    g_autofree char *device = g_strdup_printf(
+        "<memory model='%s'><target><size unit='MiB'>%" PRIu64
+        "</size><node>0</node>%s</target></memory></devices>",
+        form, DOMAIN_REGION_SIZE / MiB,
+        is_dimm ? ""
+                : "<block unit='MiB'>128</block>"
+                  "<requested unit='MiB'>0</requested>");
+    g_autofree char *end = g_strdup_printf(
+        OVERRIDE, files, is_dimm ? "dimm0" : "virtiomem0",
+        is_dimm ? ""
+                : "<qemu:property name='balloon' type='string' value='off'/>");
+    g_autofree char *a = domain_replace(
+        plain, "<domain type='qemu'>",
+        "<domain type='qemu' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>");
+    g_autofree char *b = domain_replace(a, "<memory unit='GiB'>1</memory>",
+                                        memory);
+    g_autofree char *c = domain_replace(
+        b, "<cpu mode='maximum'/>",
+        "<cpu mode='maximum'><numa><cell id='0' cpus='0-1' memory='1' unit='GiB'/></numa></cpu>");
+    g_autofree char *d = domain_replace(c, "</devices>", device);
+
+    return domain_replace(d, "</domain>", end);
+}
+
+Domain *domain_new(Daemon *daemon, const char *name, const char *form)
+{
+    Domain *domain = g_new0(Domain, 1);
+    g_autofree char *plain = domain_plain_xml(daemon, name);
+    g_autofree char *xml = domain_resizable_xml(plain, form);
+    g_autofree char *file_name = g_strconcat(name, ".xml", NULL);
+    g_autofree char *path = daemon_write(daemon, file_name, xml);
+    g_autofree char *console = daemon_path(daemon, "console");
+
+    domain->daemon = daemon;
+    domain->name = g_strdup(name);
+    domain->console = open(console, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    g_assert_cmpint(fchown(domain->console, keeper_uid(), keeper_gid()), ==, 0);
+    abort_log_add(domain->console, name);
+    g_free(daemon_virsh(daemon, "define --validate %s", path));
+    return domain;
+}
+
+static void domain_disconnect(Domain *domain)
+{
+    g_clear_pointer(&domain->agent, agent_free);
+    g_clear_pointer(&domain->channel, channel_free);
+}
+
+void domain_free(Domain *domain)
+{
+    if (!domain) {
+        return;
+    }
+    domain_disconnect(domain);
+    abort_log_remove(domain->console);
+    close(domain->console);
+    g_free(domain->name);
+    g_free(domain);
+}
+
+void domain_set_daemon(Domain *domain, Daemon *daemon)
+{
+    domain->daemon = daemon;
+}
+
+/* libvirt chooses it anew for each QEMU */
+static char *domain_agent_path(Domain *domain)
+{
+    g_autofree char *xml = daemon_virsh(domain->daemon, "dumpxml %s",
+                                        domain->name);
+    g_autoptr(GRegex) regex = g_regex_new(
+        "<source mode='bind' path='([^']*/" AGENT_PORT ")'", 0, 0, NULL);
+    g_autoptr(GMatchInfo) match = NULL;
+
+    if (!g_regex_match(regex, xml, 0, &match)) {
+        g_error("there is no path of the agent's port in:\n%s", xml);
+    }
+    return g_match_info_fetch(match, 1);
+}
+
+void domain_connect(Domain *domain)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    g_autofree char *path = domain_agent_path(domain);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    g_assert_cmpuint(strlen(path), <, sizeof(address.sun_path));
+    strcpy(address.sun_path, path);
+    if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
+        g_error("cannot connect to %s: %s", path, g_strerror(errno));
+    }
+    domain_disconnect(domain);
+    domain->channel = channel_new(fd);
+    domain->agent = agent_new(domain->channel);
+}
+
+void domain_wait_boot(Domain *domain)
+{
+    g_autoptr(GError) error = NULL;
+
+    agent_wait_ready(domain->agent, GUEST_BOOT_MS, &error);
+    g_assert_no_error(error);
+    if (!domain->boot_mem_total) {
+        domain->boot_mem_total = domain_mem_total(domain);
+    }
+    g_free(domain_run(domain, "insmod /lib/modules/virtio_balloon.ko;"
+                              "insmod /lib/modules/mhp_vmemmap_mem.ko"));
+}
+
+void domain_start(Domain *domain)
+{
+    g_free(daemon_virsh(domain->daemon, "start %s", domain->name));
+    domain_connect(domain);
+    domain_wait_boot(domain);
+}
+
+char *domain_run(Domain *domain, const char *format, ...)
+{
+    g_autofree char *script = NULL;
+    g_autoptr(GError) error = NULL;
+    char *output;
+    va_list ap;
+
+    va_start(ap, format);
+    script = g_strdup_vprintf(format, ap);
+    va_end(ap);
+    output = agent_run(domain->agent, script, DOMAIN_SCRIPT_MS, NULL, &error);
+    g_assert_no_error(error);
+    return g_strchomp(output);
+}
+
+static uint64_t domain_number(const char *text, const char *label)
+{
+    const char *place = strstr(text, label);
+    uint64_t value = 0;
+
+    if (!place || sscanf(place + strlen(label), " %" SCNu64, &value) != 1) {
+        g_error("there is no %s in: %s", label, text);
+    }
+    return value;
+}
+
+uint64_t domain_mem_total(Domain *domain)
+{
+    g_autofree char *text = domain_run(domain, "cat /proc/meminfo");
+
+    return domain_number(text, "MemTotal:") * KiB;
+}
+
+uint64_t domain_wanted_mem_total(Domain *domain, uint64_t size)
+{
+    uint64_t blocks = (size - DOMAIN_BOOT_SIZE) / MEMORY_BLOCK_SIZE;
+
+    return domain->boot_mem_total + blocks * (MEMORY_BLOCK_SIZE - MEMMAP_SIZE);
+}
+
+uint64_t domain_used(Domain *domain)
+{
+    g_autofree char *text = daemon_virsh(domain->daemon, "dominfo %s",
+                                         domain->name);
+
+    return domain_number(text, "Used memory:") * KiB;
+}
+
+uint64_t domain_rss(Domain *domain)
+{
+    g_autofree char *pid_path = daemon_path(
+        domain->daemon, "run/libvirt/qemu/run/%s.pid", domain->name);
+    g_autofree char *pid = NULL, *path = NULL, *text = NULL;
+    g_autoptr(GError) error = NULL;
+
+    g_file_get_contents(pid_path, &pid, NULL, &error);
+    g_assert_no_error(error);
+    path = g_strdup_printf("/proc/%s/status", g_strchomp(pid));
+    g_file_get_contents(path, &text, NULL, &error);
+    g_assert_no_error(error);
+    return domain_number(text, "VmRSS:") * KiB;
+}
+
+typedef struct DomainWait {
+    Domain *domain;
+    uint64_t (*get)(Domain *domain);
+    uint64_t wanted;
+    uint64_t got;
+} DomainWait;
+
+static bool domain_has_value(void *opaque, GError **error)
+{
+    DomainWait *wait = opaque;
+
+    (void)error;
+    wait->got = wait->get(wait->domain);
+    return wait->got == wait->wanted;
+}
+
+static void domain_wait_value(Domain *domain, const char *what,
+                              uint64_t (*get)(Domain *), uint64_t wanted)
+{
+    DomainWait wait = {.domain = domain, .get = get, .wanted = wanted};
+    g_autoptr(GError) error = NULL;
+
+    if (!wait_until(domain_has_value, &wait, DOMAIN_RESIZE_MS, what, &error)) {
+        g_error("%s: want %" PRIu64 " KiB, got %" PRIu64, error->message,
+                wanted / KiB, wait.got / KiB);
+    }
+}
+
+static uint64_t domain_actual(Domain *domain)
+{
+    g_autofree char *text = daemon_virsh(
+        domain->daemon,
+        "qemu-monitor-command %s '{\"execute\":\"query-balloon\"}'",
+        domain->name);
+
+    return domain_number(text, "\"actual\":");
+}
+
+void domain_wait_actual(Domain *domain, uint64_t size)
+{
+    domain_wait_value(domain, "the balloon's size", domain_actual, size);
+}
+
+void domain_wait_size(Domain *domain, uint64_t size)
+{
+    domain_wait_value(domain, "the size in dominfo", domain_used, size);
+    domain_wait_value(domain, "the guest's MemTotal", domain_mem_total,
+                      domain_wanted_mem_total(domain, size));
+}
+
+void domain_setmem(Domain *domain, unsigned mib)
+{
+    g_free(daemon_virsh(domain->daemon, "setmem %s %uM", domain->name, mib));
+    domain_wait_size(domain, mib * MiB);
+}
+
+char *domain_log(Domain *domain)
+{
+    g_autofree char *path = daemon_path(
+        domain->daemon, "cache/libvirt/qemu/log/%s.log", domain->name);
+    g_autoptr(GError) error = NULL;
+    char *text = NULL;
+
+    g_file_get_contents(path, &text, NULL, &error);
+    g_assert_no_error(error);
+    return text;
+}
+
+void domain_check_klog(Domain *domain)
+{
+    g_autofree char *log = domain_run(domain, "dmesg -c");
+    g_autofree char *trouble = klog_trouble(log);
+
+    if (trouble) {
+        g_printerr("%s\n", log);
+    }
+    g_assert_cmpstr(trouble, ==, NULL);
+}
