@@ -7,7 +7,6 @@
 #include <linux/mm.h>
 #include <linux/page-flags.h>
 #include <linux/sched.h>
-#include <linux/swap.h>
 
 #include "census.h"
 #include "compat.h"
@@ -24,18 +23,29 @@ static unsigned long virtio_mhp_free_run(struct page *page)
 	return order <= VIRTIO_MHP_MAX_ORDER ? 1UL << order : 1;
 }
 
+/* Neither on the way to or from the LRU lists, nor movable in another way */
+static bool virtio_mhp_page_is_kernels(struct page *page)
+{
+	struct folio *folio = page_folio(page);
+
+	if (PageReserved(page))
+		return true;
+	return page_count(page) && !folio_test_lru(folio) &&
+	       !READ_ONCE(folio->mapping);
+}
+
 /*
  * In use, but by more than what maps it and caches it: somebody else holds it
- * and may not let go. Huge pages are not judged.
+ * and may not let go. Of large folios only the pins are known.
  */
-static bool virtio_mhp_page_looks_stuck(struct page *page)
+static bool virtio_mhp_page_is_pinned(struct page *page)
 {
 	int expected = atomic_read(&page->_mapcount) + 1;
 
-	if (PageCompound(page) || !page_count(page))
-		return false;
+	if (PageCompound(page))
+		return folio_maybe_dma_pinned(page_folio(page));
 	if (!PageLRU(page))
-		return true;
+		return false;
 	if (PageAnon(page))
 		expected += folio_test_swapcache(page_folio(page));
 	else
@@ -43,14 +53,37 @@ static bool virtio_mhp_page_looks_stuck(struct page *page)
 	return page_count(page) > expected;
 }
 
+static void virtio_mhp_count_hugetlb(struct virtio_mhp_census *census,
+				     struct page *page)
+{
+	if (!page_count(page)) {
+		census->nr_pool++;
+		return;
+	}
+	census->nr_used++;
+	census->nr_hugetlb++;
+}
+
 static void virtio_mhp_count_used(struct virtio_mhp_census *census,
 				  struct page *page)
 {
+	struct folio *folio = page_folio(page);
+
+	if (PageHuge(page)) {
+		virtio_mhp_count_hugetlb(census, page);
+		return;
+	}
 	census->nr_used++;
-	if (PageHuge(page))
-		census->nr_hugetlb++;
-	else if (virtio_mhp_page_looks_stuck(page))
-		census->nr_stuck++;
+	if (folio_test_lru(folio) && !folio_test_swapbacked(folio))
+		census->nr_cache++;
+	if (virtio_mhp_page_is_kernels(page))
+		census->nr_kernel++;
+	else if (virtio_mhp_page_is_pinned(page))
+		census->nr_pinned++;
+	else
+		return;
+	if (!census->stuck_pfn)
+		census->stuck_pfn = page_to_pfn(page);
 }
 
 static void virtio_mhp_mb_count(struct virtio_mhp *vmhp, unsigned int mb,
@@ -77,7 +110,7 @@ static void virtio_mhp_mb_count(struct virtio_mhp *vmhp, unsigned int mb,
  * virtio_mhp_census_take() - count the pages of a unit
  * @vmhp: the device
  * @unit: the unit; memory blocks of it that are not ONLINE count as empty
- * @census: where to put the result
+ * @census: where to put the result, incomplete if the worker is interrupted
  *
  * Context: worker.
  */
@@ -90,47 +123,34 @@ void virtio_mhp_census_take(struct virtio_mhp *vmhp, unsigned int unit,
 	unsigned int i;
 
 	*census = (struct virtio_mhp_census){};
-	for (i = 0; i < nr_mbs; i++)
+	for (i = 0; i < nr_mbs && !virtio_mhp_is_interrupted(vmhp); i++) {
 		virtio_mhp_mb_count(vmhp, first + i, census);
-	cond_resched();
+		cond_resched();
+	}
 }
 
 /**
  * virtio_mhp_census_cost() - what it would take to vacate a unit
  * @census: its census
  *
- * Huge pages need a free one elsewhere, and a stuck page takes all the time
- * there is: such units come last.
+ * Huge pages need a free one elsewhere, and taking those of a pool is not what
+ * the pool is for: such units come after all without. A stuck page takes all
+ * the time there is: such units come last.
  *
  * Context: any.
  * Return: a figure to compare with that of other units.
  */
 unsigned int virtio_mhp_census_cost(const struct virtio_mhp_census *census)
 {
-	unsigned long cost = census->nr_used + 8 * census->nr_hugetlb;
+	const unsigned long all =
+		census->nr_free + census->nr_used + census->nr_pool;
+	unsigned long cost = census->nr_used;
 
-	if (census->nr_stuck)
-		cost += census->nr_free + census->nr_used;
+	if (census->nr_hugetlb || census->nr_pool)
+		cost += all;
+	if (census->stuck_pfn)
+		cost += 2 * all;
 	return min_t(unsigned long, cost, INT_MAX);
-}
-
-/**
- * virtio_mhp_census_has_room() - is there room for the pages elsewhere
- * @census: a unit's census
- *
- * Without, the kernel would complain about failed allocations until the
- * deadline. What is swapped out makes room as well.
- *
- * Context: any.
- * Return: true if there probably is.
- */
-bool virtio_mhp_census_has_room(const struct virtio_mhp_census *census)
-{
-	const long available = si_mem_available() + get_nr_swap_pages();
-
-	/* Its own free pages are available too, but not to its own pages. */
-	return !census->nr_used ||
-	       available >= (long)(census->nr_free + census->nr_used);
 }
 
 /**
@@ -145,7 +165,7 @@ bool virtio_mhp_census_has_room(const struct virtio_mhp_census *census)
  */
 bool virtio_mhp_census_is_promising(const struct virtio_mhp_census *census)
 {
-	return !census->nr_stuck && census->nr_used < census->nr_free / 8;
+	return !census->stuck_pfn && census->nr_used < census->nr_free / 8;
 }
 
 /**
@@ -158,11 +178,28 @@ bool virtio_mhp_census_is_promising(const struct virtio_mhp_census *census)
  */
 u16 virtio_mhp_census_reason(const struct virtio_mhp_census *census, int error)
 {
-	if (error == -EBUSY)
+	if (census->nr_kernel)
 		return VIRTIO_MHP_REASON_KERNEL_MEMORY;
-	if (census->nr_hugetlb)
+	/* A pool's pages refuse to go when they are promised to somebody. */
+	if (census->nr_hugetlb || (census->nr_pool && error == -EBUSY))
 		return VIRTIO_MHP_REASON_HUGETLB;
-	if (census->nr_stuck)
+	if (census->nr_pinned)
 		return VIRTIO_MHP_REASON_PINNED;
-	return VIRTIO_MHP_REASON_BUSY;
+	return error == -EBUSY ? VIRTIO_MHP_REASON_KERNEL_MEMORY
+			       : VIRTIO_MHP_REASON_BUSY;
+}
+
+/**
+ * virtio_mhp_pfn_is_stuck() - is a page still what a census found stuck
+ * @pfn: stuck_pfn of a census of a unit that is still added
+ *
+ * Context: any.
+ * Return: true if it is.
+ */
+bool virtio_mhp_pfn_is_stuck(unsigned long pfn)
+{
+	struct page *page = pfn_to_page(pfn);
+
+	return !PageBuddy(page) && (virtio_mhp_page_is_kernels(page) ||
+				    virtio_mhp_page_is_pinned(page));
 }

@@ -15,6 +15,7 @@
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
+#include "trace.h"
 #include "virtio_mhp.h"
 
 static unsigned int virtio_mhp_block_timeout_ms = 500;
@@ -166,6 +167,7 @@ bool virtio_mhp_is_interrupted(struct virtio_mhp *vmhp)
  */
 void virtio_mhp_interrupt(struct virtio_mhp *vmhp)
 {
+	trace_virtio_mhp_interrupt(vmhp->vdev->index);
 	/* Pairs with virtio_mhp_mb_remove(): one of the two sees the other. */
 	smp_mb();
 	if (READ_ONCE(vmhp->vacating))
@@ -234,7 +236,10 @@ int virtio_mhp_mb_remove(struct virtio_mhp *vmhp, unsigned int mb)
 
 	dev_dbg(&vmhp->vdev->dev, "remove %#llx-%#llx: %d\n", addr,
 		addr + vmhp->blocks.mb_size - 1, rc);
-	if (rc == -EINTR)
-		return READ_ONCE(vmhp->timed_out) ? -ETIME : -EAGAIN;
-	return rc;
+	if (rc != -EINTR)
+		return rc;
+	/* Who was not given the time is not to blame. */
+	return READ_ONCE(vmhp->timed_out) && !virtio_mhp_is_interrupted(vmhp)
+		       ? -ETIME
+		       : -EAGAIN;
 }

@@ -7,9 +7,11 @@
 #include <linux/device.h>
 #include <linux/errno.h>
 #include <linux/jiffies.h>
+#include <linux/ktime.h>
 #include <linux/scatterlist.h>
 #include <linux/virtio_config.h>
 
+#include "trace.h"
 #include "virtio_mhp.h"
 
 static const char *const virtio_mhp_reason_names[] = {
@@ -122,8 +124,8 @@ int virtio_mhp_check_device(struct virtio_mhp *vmhp)
 }
 
 /* After -EIO the buffers belong to the device: nothing more can be sent. */
-static int virtio_mhp_send(struct virtio_mhp *vmhp,
-			   const struct virtio_mhp_req *req)
+static int virtio_mhp_ask(struct virtio_mhp *vmhp,
+			  const struct virtio_mhp_req *req)
 {
 	u16 type;
 	int rc;
@@ -146,6 +148,23 @@ static int virtio_mhp_send(struct virtio_mhp *vmhp,
 	return virtio_mhp_resp_errno[type];
 }
 
+static int virtio_mhp_send(struct virtio_mhp *vmhp,
+			   const struct virtio_mhp_req *req)
+{
+	const u16 type = le16_to_cpu(req->type);
+	/* All that have a range have it in the same place. */
+	const bool has_range = type != VIRTIO_MHP_REQ_MEMMAP;
+	const u64 start = ktime_get_ns();
+	int rc = virtio_mhp_ask(vmhp, req);
+
+	trace_virtio_mhp_request(vmhp->vdev->index, type,
+				 has_range ? le64_to_cpu(req->u.plug.addr) : 0,
+				 has_range ? le16_to_cpu(req->u.plug.nb_blocks)
+					   : 0,
+				 rc, ktime_get_ns() - start);
+	return rc;
+}
+
 static bool virtio_mhp_is_changed(const struct virtio_mhp *vmhp)
 {
 	return test_bit(VIRTIO_MHP_CHANGED, &vmhp->flags);
@@ -159,6 +178,23 @@ static void virtio_mhp_note_error(struct virtio_mhp *vmhp, unsigned int unit,
 	vmhp->last_error_what = what;
 	vmhp->last_error = error;
 	spin_unlock(&vmhp->lock);
+}
+
+/* The word for a request that was not granted, after the device's own words */
+static const char *virtio_mhp_refusal(u16 type, int error)
+{
+	const bool is_plug = type == VIRTIO_MHP_REQ_PLUG;
+
+	switch (error) {
+	case -EAGAIN:
+		return is_plug ? "plug-nack" : "unplug-nack";
+	case -EBUSY:
+		return is_plug ? "plug-busy" : "unplug-busy";
+	case -EINVAL:
+		return is_plug ? "plug-error" : "unplug-error";
+	default:
+		return is_plug ? "plug-not-sent" : "unplug-not-sent";
+	}
 }
 
 static int virtio_mhp_send_range(struct virtio_mhp *vmhp, u16 type,
@@ -179,7 +215,8 @@ static int virtio_mhp_send_range(struct virtio_mhp *vmhp, u16 type,
 		addr + blocks->unit_size - 1, rc);
 	/* That a newer request came in between is no error. */
 	if (rc && !(rc == -EAGAIN && virtio_mhp_is_changed(vmhp)))
-		virtio_mhp_note_error(vmhp, unit, what, rc);
+		virtio_mhp_note_error(vmhp, unit, virtio_mhp_refusal(type, rc),
+				      rc);
 	return rc;
 }
 
@@ -187,14 +224,14 @@ static void virtio_mhp_unit_set_state(struct virtio_mhp *vmhp,
 				      unsigned int unit,
 				      enum virtio_mhp_mb_state state)
 {
-	struct virtio_mhp_blocks *blocks = &vmhp->blocks;
+	const struct virtio_mhp_blocks *blocks = &vmhp->blocks;
 	const unsigned int first = virtio_mhp_unit_first_mb(blocks, unit);
 	const unsigned int nr_mbs = virtio_mhp_unit_nr_mbs(blocks);
 	unsigned int i;
 
 	spin_lock(&vmhp->lock);
 	for (i = 0; i < nr_mbs; i++)
-		virtio_mhp_mb_set_state(blocks, first + i, state);
+		virtio_mhp_mb_move(vmhp, first + i, state);
 	spin_unlock(&vmhp->lock);
 }
 

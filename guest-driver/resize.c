@@ -10,9 +10,11 @@
 #include <linux/kthread.h>
 #include <linux/sched/signal.h>
 
+#include "trace.h"
 #include "virtio_mhp.h"
 
 #define VIRTIO_MHP_RETRY_MIN (1 * HZ)
+#define VIRTIO_MHP_WATCH     (1 * HZ)
 
 /* Nothing is left to take over from an earlier driver: it uses no block yet. */
 static int virtio_mhp_unplug_leftovers(struct virtio_mhp *vmhp)
@@ -40,6 +42,8 @@ static int virtio_mhp_unplug_vacated(struct virtio_mhp *vmhp)
 			return 0;
 		if (!virtio_mhp_unit_is(blocks, unit, VIRTIO_MHP_MB_PLUGGED))
 			continue;
+		if (virtio_mhp_is_interrupted(vmhp))
+			return -EAGAIN;
 		rc = virtio_mhp_unit_unplug(vmhp, unit);
 		if (rc)
 			return rc;
@@ -61,11 +65,14 @@ static void virtio_mhp_take_back_reports(struct virtio_mhp *vmhp)
 {
 	unsigned int unit;
 
+	spin_lock(&vmhp->lock);
+	vmhp->last_error = 0;
+	spin_unlock(&vmhp->lock);
 	for (unit = 0; unit < vmhp->blocks.nr_units; unit++)
 		virtio_mhp_report(vmhp, unit, VIRTIO_MHP_REASON_NONE, 0);
 }
 
-static int virtio_mhp_resize(struct virtio_mhp *vmhp)
+static int virtio_mhp_come_closer(struct virtio_mhp *vmhp)
 {
 	int rc = virtio_mhp_check_device(vmhp);
 
@@ -87,6 +94,18 @@ static int virtio_mhp_resize(struct virtio_mhp *vmhp)
 	return rc;
 }
 
+static int virtio_mhp_resize(struct virtio_mhp *vmhp)
+{
+	const int index = vmhp->vdev->index;
+	int rc;
+
+	trace_virtio_mhp_resize_begin(index);
+	rc = virtio_mhp_come_closer(vmhp);
+	trace_virtio_mhp_resize_end(index, vmhp->plugged_size,
+				    vmhp->requested_size, rc);
+	return rc;
+}
+
 static bool virtio_mhp_is_woken(const struct virtio_mhp *vmhp)
 {
 	return kthread_should_stop() ||
@@ -99,6 +118,22 @@ static void virtio_mhp_sleep(struct virtio_mhp *vmhp, long timeout)
 	flush_signals(current);
 	wait_event_freezable_timeout(vmhp->wait, virtio_mhp_is_woken(vmhp),
 				     timeout);
+}
+
+/*
+ * Sleeps, but looks every second whether what kept a unit from going is gone:
+ * nobody says when a page is let go or memory becomes free.
+ */
+static void virtio_mhp_sleep_watching(struct virtio_mhp *vmhp, long timeout)
+{
+	const unsigned long end = jiffies + timeout;
+	long left = timeout;
+
+	while (left > 0 && !virtio_mhp_is_woken(vmhp) &&
+	       !virtio_mhp_shrink_is_worthwhile(vmhp)) {
+		virtio_mhp_sleep(vmhp, min_t(long, left, VIRTIO_MHP_WATCH));
+		left = end - jiffies;
+	}
 }
 
 /* Time until the first of the units that failed is due */
@@ -155,6 +190,7 @@ static int virtio_mhp_worker(void *data)
 	struct virtio_mhp *vmhp = data;
 	long backoff = VIRTIO_MHP_RETRY_MIN;
 	u64 plugged_size;
+	long timeout;
 	int rc;
 
 	set_freezable();
@@ -173,8 +209,11 @@ static int virtio_mhp_worker(void *data)
 			vmhp->plugged_size, vmhp->requested_size, rc);
 		if (vmhp->plugged_size != plugged_size)
 			backoff = VIRTIO_MHP_RETRY_MIN;
-		virtio_mhp_sleep(vmhp,
-				 virtio_mhp_next_timeout(vmhp, rc, &backoff));
+		timeout = virtio_mhp_next_timeout(vmhp, rc, &backoff);
+		if (rc == -EINPROGRESS)
+			virtio_mhp_sleep_watching(vmhp, timeout);
+		else
+			virtio_mhp_sleep(vmhp, timeout);
 	}
 	return 0;
 }

@@ -4,14 +4,54 @@
  * bounded time. Decides which unit is next, and explains those that stay.
  */
 #include <linux/device.h>
+#include <linux/limits.h>
+#include <linux/minmax.h>
+#include <linux/pfn.h>
 #include <linux/sort.h>
 
 #include "census.h"
+#include "trace.h"
 #include "virtio_mhp.h"
+
+/* Is what kept a unit from going gone? Cheap enough to be asked often. */
+static bool virtio_mhp_unit_has_cleared(struct virtio_mhp *vmhp,
+					unsigned int unit)
+{
+	const struct virtio_mhp_unit *u = &vmhp->units[unit];
+	unsigned int mb;
+
+	if (u->needs)
+		return virtio_mhp_room(vmhp) >= u->needs;
+	if (!u->stuck_pfn)
+		return false;
+	mb = virtio_mhp_mb_at(&vmhp->blocks, PFN_PHYS(u->stuck_pfn));
+	return virtio_mhp_mb_get_state(vmhp, mb) == VIRTIO_MHP_MB_ONLINE &&
+	       !virtio_mhp_pfn_is_stuck(u->stuck_pfn);
+}
+
+/**
+ * virtio_mhp_shrink_is_worthwhile() - may a unit that would not go, go now
+ * @vmhp: the device
+ *
+ * Context: worker.
+ * Return: true if what was in its way is no longer there.
+ */
+bool virtio_mhp_shrink_is_worthwhile(struct virtio_mhp *vmhp)
+{
+	unsigned int unit;
+
+	if (vmhp->plugged_size <= vmhp->requested_size)
+		return false;
+	for (unit = 0; unit < vmhp->blocks.nr_units; unit++)
+		if (virtio_mhp_unit_has_cleared(vmhp, unit))
+			return true;
+	return false;
+}
 
 /*
  * Sorts into candidates[] the units that are worth vacating, the first to
- * vacate first. Those whose latest failure is too recent are left out.
+ * vacate first. Those whose latest failure is too recent are left out, unless
+ * its cause is gone.
  */
 static unsigned int virtio_mhp_sort_candidates(struct virtio_mhp *vmhp)
 {
@@ -20,12 +60,14 @@ static unsigned int virtio_mhp_sort_candidates(struct virtio_mhp *vmhp)
 	unsigned int unit, nr = 0;
 
 	for (unit = 0; unit < blocks->nr_units; unit++) {
-		if (virtio_mhp_unit_is(blocks, unit, VIRTIO_MHP_MB_UNPLUGGED) ||
-		    !virtio_mhp_unit_is_due(vmhp, unit))
+		if (virtio_mhp_unit_is(blocks, unit, VIRTIO_MHP_MB_UNPLUGGED))
 			continue;
+		if (!virtio_mhp_unit_is_due(vmhp, unit) &&
+		    !virtio_mhp_unit_has_cleared(vmhp, unit))
+			continue;
+		virtio_mhp_census_take(vmhp, unit, &census);
 		if (virtio_mhp_is_interrupted(vmhp))
 			return 0;
-		virtio_mhp_census_take(vmhp, unit, &census);
 		vmhp->candidates[nr].unit = unit;
 		vmhp->candidates[nr].cost = virtio_mhp_census_cost(&census);
 		nr++;
@@ -35,14 +77,55 @@ static unsigned int virtio_mhp_sort_candidates(struct virtio_mhp *vmhp)
 	return nr;
 }
 
-static void virtio_mhp_unit_failed(struct virtio_mhp *vmhp, unsigned int unit,
-				   u16 reason, int error)
+/*
+ * Progress is a reason to try again soon. What others allocate and free in the
+ * meantime is none, so it must be an eighth of the best so far.
+ */
+static bool virtio_mhp_unit_came_closer(struct virtio_mhp_unit *u,
+					unsigned long left)
 {
+	if (u->backoff && left >= u->left - u->left / 8)
+		return false;
+	u->left = min_t(unsigned long, left, U32_MAX);
+	return true;
+}
+
+static void virtio_mhp_unit_failed(struct virtio_mhp *vmhp, unsigned int unit,
+				   u16 reason, int error,
+				   const struct virtio_mhp_census *census)
+{
+	struct virtio_mhp_unit *u = &vmhp->units[unit];
+
+	if (virtio_mhp_unit_came_closer(u, census->nr_used))
+		u->backoff = 0;
 	virtio_mhp_unit_back_off(vmhp, unit, 1);
-	dev_dbg(&vmhp->vdev->dev, "unit at %#llx stays: %s (%d)\n",
-		virtio_mhp_unit_addr(&vmhp->blocks, unit),
+	u->stuck_pfn = census->stuck_pfn;
+	u->needs = error == -ENOSPC ? virtio_mhp_room_needed(vmhp, census) : 0;
+	trace_virtio_mhp_vacate(vmhp->vdev->index,
+				virtio_mhp_unit_addr(&vmhp->blocks, unit),
+				reason, error, u->backoff, census);
+	dev_dbg(&vmhp->vdev->dev, "unit at %#llx stays for %u s: %s (%d)\n",
+		virtio_mhp_unit_addr(&vmhp->blocks, unit), u->backoff,
 		virtio_mhp_reason_name(reason), error);
 	virtio_mhp_report(vmhp, unit, reason, error);
+}
+
+/* Nothing is tried that would make the kernel complain. */
+static int virtio_mhp_unit_check_room(struct virtio_mhp *vmhp,
+				      unsigned int unit,
+				      const struct virtio_mhp_census *census)
+{
+	const unsigned long needed = virtio_mhp_room_needed(vmhp, census);
+	const unsigned long room = needed ? virtio_mhp_room(vmhp) : 0;
+	u16 reason = VIRTIO_MHP_REASON_NO_ROOM;
+
+	/* For its huge pages alone, hugetlb looks for room without a word. */
+	if (room >= needed || census->nr_hugetlb == census->nr_used)
+		return 0;
+	if (needed - room <= census->nr_hugetlb)
+		reason = VIRTIO_MHP_REASON_HUGETLB;
+	virtio_mhp_unit_failed(vmhp, unit, reason, -ENOSPC, census);
+	return -ENOSPC;
 }
 
 static int virtio_mhp_unit_remove(struct virtio_mhp *vmhp, unsigned int unit)
@@ -75,31 +158,29 @@ static int virtio_mhp_unit_remove(struct virtio_mhp *vmhp, unsigned int unit)
  */
 int virtio_mhp_unit_vacate(struct virtio_mhp *vmhp, unsigned int unit)
 {
-	struct virtio_mhp_census before, after;
+	const u64 addr = virtio_mhp_unit_addr(&vmhp->blocks, unit);
+	struct virtio_mhp_census census;
 	int rc;
 
-	virtio_mhp_census_take(vmhp, unit, &before);
-	if (!virtio_mhp_census_has_room(&before)) {
-		virtio_mhp_unit_failed(vmhp, unit, VIRTIO_MHP_REASON_NO_ROOM,
-				       -ENOSPC);
-		return -ENOSPC;
-	}
-	rc = virtio_mhp_unit_remove(vmhp, unit);
-	if (!rc || rc == -EAGAIN)
+	virtio_mhp_census_take(vmhp, unit, &census);
+	rc = virtio_mhp_unit_check_room(vmhp, unit, &census);
+	if (rc)
 		return rc;
-
-	virtio_mhp_census_take(vmhp, unit, &after);
-	if (rc == -ETIME && virtio_mhp_census_is_promising(&after)) {
+	rc = virtio_mhp_unit_remove(vmhp, unit);
+	if (rc && rc != -EAGAIN)
+		virtio_mhp_census_take(vmhp, unit, &census);
+	if (rc == -ETIME && virtio_mhp_census_is_promising(&census)) {
 		rc = virtio_mhp_unit_remove(vmhp, unit);
-		if (!rc || rc == -EAGAIN)
-			return rc;
-		virtio_mhp_census_take(vmhp, unit, &after);
+		if (rc && rc != -EAGAIN)
+			virtio_mhp_census_take(vmhp, unit, &census);
 	}
-	/* Progress is a reason to try again soon. */
-	if (after.nr_used < before.nr_used)
-		vmhp->units[unit].backoff = 0;
-	virtio_mhp_unit_failed(vmhp, unit, virtio_mhp_census_reason(&after, rc),
-			       rc);
+	if (!rc)
+		trace_virtio_mhp_vacate(vmhp->vdev->index, addr,
+					VIRTIO_MHP_REASON_NONE, 0, 0, &census);
+	else if (rc != -EAGAIN)
+		virtio_mhp_unit_failed(vmhp, unit,
+				       virtio_mhp_census_reason(&census, rc),
+				       rc, &census);
 	return rc;
 }
 
@@ -110,8 +191,8 @@ int virtio_mhp_unit_vacate(struct virtio_mhp *vmhp, unsigned int unit)
  * Each unit that is due is tried once.
  *
  * Context: worker.
- * Return: 0; -EAGAIN: interrupted; -EBUSY: units are left that would not go;
- *else as virtio_mhp_unit_unplug().
+ * Return: 0; -EAGAIN: interrupted; -EINPROGRESS: units are left that would
+ *	not go; else as virtio_mhp_unit_unplug().
  */
 int virtio_mhp_shrink(struct virtio_mhp *vmhp)
 {

@@ -74,11 +74,18 @@ struct virtio_mhp_mb {
  * @next_try: jiffies before which vacating it is not tried again
  * @backoff: seconds from the latest failure to @next_try, 0 if none failed
  * @reason: VIRTIO_MHP_REASON_* of the latest failure, as told to the host
+ * @left: used pages that were left after the best attempt to vacate it
+ * @needs: virtio_mhp_room() that it takes to vacate it, 0 if it failed
+ *	otherwise
+ * @stuck_pfn: a page that kept it from being vacated, 0 if none is known
  */
 struct virtio_mhp_unit {
 	unsigned long next_try;
 	u16 backoff;
 	u16 reason;
+	u32 left;
+	unsigned long needs;
+	unsigned long stuck_pfn;
 };
 
 /**
@@ -246,6 +253,10 @@ void virtio_mhp_report(struct virtio_mhp *vmhp, unsigned int unit, u16 reason,
 		       int error);
 const char *virtio_mhp_reason_name(u16 reason);
 
+/* trace.c: tracepoints, see trace.h */
+void virtio_mhp_mb_move(struct virtio_mhp *vmhp, unsigned int mb,
+			enum virtio_mhp_mb_state state);
+
 /* zone.c: every block in ZONE_MOVABLE; follows what happens to blocks */
 int virtio_mhp_zone_init(struct virtio_mhp *vmhp);
 void virtio_mhp_zone_deinit(struct virtio_mhp *vmhp);
@@ -265,6 +276,7 @@ void virtio_mhp_interrupt(struct virtio_mhp *vmhp);
 
 /* shrink.c: units out of Linux and back to the device */
 int virtio_mhp_unit_vacate(struct virtio_mhp *vmhp, unsigned int unit);
+bool virtio_mhp_shrink_is_worthwhile(struct virtio_mhp *vmhp);
 int virtio_mhp_shrink(struct virtio_mhp *vmhp);
 
 /* grow.c: units from the device and into Linux */

@@ -40,7 +40,7 @@ static void virtio_mhp_mb_added(struct virtio_mhp *vmhp, unsigned int mb,
 	if (vmhp->blocks.states[mb] != VIRTIO_MHP_MB_PLUGGED)
 		return;
 	vmhp->mbs[mb].dev = get_device(dev);
-	virtio_mhp_mb_set_state(&vmhp->blocks, mb, VIRTIO_MHP_MB_OFFLINE);
+	virtio_mhp_mb_move(vmhp, mb, VIRTIO_MHP_MB_OFFLINE);
 }
 
 /* Context: lock held. Returns what is to be put once it is not. */
@@ -52,7 +52,7 @@ static struct device *virtio_mhp_mb_removed(struct virtio_mhp *vmhp,
 	if (vmhp->blocks.states[mb] != VIRTIO_MHP_MB_OFFLINE)
 		return NULL;
 	vmhp->mbs[mb] = (struct virtio_mhp_mb){};
-	virtio_mhp_mb_set_state(&vmhp->blocks, mb, VIRTIO_MHP_MB_PLUGGED);
+	virtio_mhp_mb_move(vmhp, mb, VIRTIO_MHP_MB_PLUGGED);
 	return dev;
 }
 
@@ -84,7 +84,7 @@ static void virtio_mhp_mb_went(struct virtio_mhp *vmhp, unsigned int mb,
 			       enum virtio_mhp_mb_state state, const char *zone)
 {
 	vmhp->mbs[mb].zone = zone;
-	virtio_mhp_mb_set_state(&vmhp->blocks, mb, state);
+	virtio_mhp_mb_move(vmhp, mb, state);
 }
 
 /* Userspace vacated a block: perhaps the very one that would not go. */

@@ -13,8 +13,9 @@ checkpatch() {
         --terse --show-types --ignore "$ignored" -f "$@"
 }
 
-mapfile -t files < <(sources guest-driver spec/include | grep '\.[ch]$' | grep -v /compat.h | xargs realpath)
+mapfile -t files < <(sources guest-driver spec/include | grep '\.[ch]$' | grep -v -e /compat.h -e /trace.h | xargs realpath)
 compat=$(realpath guest-driver/compat.h)
+trace=$(realpath guest-driver/trace.h)
 status=0
 
 # From the build folder, because checkpatch leaves a cache where it stands.
@@ -26,4 +27,6 @@ mkdir -p linux/include
 checkpatch CAMELCASE "${files[@]}" || status=1
 # Comparing versions is what compat.h is for.
 checkpatch LINUX_VERSION_CODE,CONSTANT_COMPARISON "$compat" || status=1
+# Tracepoints are written as in all of Linux, which checkpatch does not like.
+checkpatch OPEN_ENDED_LINE,PARENTHESIS_ALIGNMENT "$trace" || status=1
 exit $status
