@@ -16,7 +16,7 @@ kernel_sources() {
 }
 
 qemu_style_sources() {
-    sources qemu-device tests | grep '\.[ch]$' | grep -v '^tests/unit/shim/'
+    sources qemu-device libvirt tests | grep '\.[ch]$' | grep -v '^tests/unit/shim/'
 }
 
 # need PROGRAM...: or this check is skipped, saying what is missing

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A domain as its XML says it is: sizes, NUMA cells, memory devices and, if
+ * the tool was here before, what it made then.
+ */
+#ifndef MHP_VIRT_XML_DOMAIN_H
+#define MHP_VIRT_XML_DOMAIN_H
+
+#include <libxml/tree.h>
+
+#include "options.h"
+#include "report.h"
+
+/* What QEMU calls the device, and the plugin's file whatever folder it is in */
+#define MHP_DRIVER "mhp-vmemmap-mem"
+#define MHP_PLUGIN_NAME "mhp-vmemmap-mem.so"
+#define MHP_DEFAULT_ALIAS "ua-mhp"
+/* Of a memory backend that libvirt does not know of */
+#define MHP_BACKEND_PREFIX "mhp-mem-"
+
+/* A machine type that the device works in */
+typedef struct {
+    const char *arch;
+    /* How libvirt's names for it start, and nothing but a - may follow */
+    const char *name;
+    const char *bus;
+    /* Bits of slots that are not to be had there */
+    uint32_t reserved_slots;
+} Machine;
+
+/* What the tool made; unset where it was not here yet */
+typedef struct {
+    xmlNode *memory;
+    xmlNode *override;
+    char *alias;
+    char *plugin;
+    Form form;
+    uint64_t region;
+    uint64_t block;
+    /* Form virtio-mem: what is plugged when the guest is up */
+    uint64_t requested;
+    uint64_t node;
+    /* Own backend of huge pages */
+    bool has_backend;
+    uint64_t page_size;
+} Ours;
+
+typedef struct {
+    xmlNode *root;
+    xmlNode *devices;
+    const Machine *machine;
+    uint64_t boot;
+    uint64_t current;
+    /* <maxMemory> and its slots, 0 if there is none */
+    uint64_t max_memory;
+    uint64_t slots;
+    unsigned cells;
+    unsigned vcpus;
+    /* Memory devices that are not ours: DIMMs, and all that are counted */
+    unsigned dimms;
+    uint64_t dimm_size;
+    uint64_t other_size;
+    Ours ours;
+} Domain;
+
+/* False if it cannot be understood; what is wrong is reported either way. */
+bool domain_read(Domain *domain, xmlDoc *doc, Report *report);
+void domain_clear(Domain *domain);
+
+/* Fill in domain->ours */
+void domain_find_ours(Domain *domain, Report *report);
+/* Walks over the values of qemu:arg; start with NULL */
+xmlNode *domain_next_arg(const Domain *domain, const xmlNode *arg);
+xmlNode *domain_memory_by_alias(const Domain *domain, const char *alias);
+xmlNode *domain_property(const xmlNode *override, const char *name);
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Domain, domain_clear)
+
+#endif

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the user asked for. A size, node or name that was not given is marked
+ * as such: what stands in the XML is then kept.
+ */
+#ifndef MHP_VIRT_XML_OPTIONS_H
+#define MHP_VIRT_XML_OPTIONS_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef enum {
+    FORM_UNSET,
+    FORM_DIMM,
+    FORM_VIRTIO_MEM,
+} Form;
+
+typedef struct {
+    char *connect;
+    char *domain;
+    char *plugin;
+    char *alias;
+    Form form;
+    /* 0 is not given */
+    uint64_t max;
+    uint64_t boot;
+    uint64_t current;
+    uint64_t block;
+    /* With hugepages, 0 is the host's default size */
+    uint64_t page_size;
+    /* Negative is not given */
+    int node;
+    gboolean hugepages;
+    gboolean prealloc;
+    gboolean memfd;
+    gboolean check;
+    gboolean remove;
+    gboolean version;
+} Options;
+
+bool options_parse(Options *options, int *argc, char ***argv, GError **error);
+void options_clear(Options *options);
+
+const char *form_name(Form form);
+Form form_from_name(const char *name);
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Options, options_clear)
+
+#endif

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the domain shall be: every size, name and place decided, from the
+ * options first, then from what the tool made before, then by default.
+ */
+#ifndef MHP_VIRT_XML_PLAN_H
+#define MHP_VIRT_XML_PLAN_H
+
+#include "domain.h"
+
+#define PLAN_DEFAULT_BLOCK (128 * MiB)
+
+typedef struct {
+    Form form;
+    const char *alias;
+    const char *plugin;
+    uint64_t boot;
+    uint64_t current;
+    /* What the guest may have: boot memory, DIMMs and our region */
+    uint64_t max;
+    uint64_t region;
+    uint64_t block;
+    unsigned node;
+    /* <memory>, <maxMemory> and its slots */
+    uint64_t total;
+    uint64_t max_memory;
+    uint64_t slots;
+    /* 0 is ordinary pages */
+    uint64_t page_size;
+    bool hugepages;
+    bool prealloc;
+    bool memfd;
+    /* Form dimm: a PCI slot of bus 0 */
+    int pci_slot;
+} Plan;
+
+/* False if there is none; why is reported. */
+bool plan_make(Plan *plan, const Domain *domain, const Options *options,
+               Report *report);
+Form plan_form(const Domain *domain, const Options *options);
+
+#endif

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The part of the XML that libvirt knows: sizes, NUMA and the memory device.
+ */
+#include "transform.h"
+
+#include <inttypes.h>
+
+#include "sizes.h"
+#include "xml.h"
+
+/* <name> before or behind its usual neighbour, made if it is not there */
+static xmlNode *transform_need(xmlNode *parent, const char *after,
+                               const char *name)
+{
+    xmlNode *node = xml_child(parent, name);
+
+    return node ? node : xml_add_after(parent, after, name, NULL);
+}
+
+static void transform_sizes(const Domain *domain, const Plan *plan)
+{
+    g_autofree char *slots = g_strdup_printf("%" PRIu64, plan->slots);
+    xmlNode *max = transform_need(domain->root, "memory", "maxMemory");
+
+    xml_set_size(max, plan->max_memory);
+    xml_set(max, "slots", slots);
+    xml_set_size(xml_child(domain->root, "memory"), plan->total);
+    xml_set_size(transform_need(domain->root, "memory", "currentMemory"),
+                 plan->form == FORM_DIMM ? plan->current + domain->other_size
+                                         : plan->total - plan->region);
+}
+
+/* libvirt gives memory devices to domains with NUMA cells only. */
+static void transform_cell(const Domain *domain, const Plan *plan)
+{
+    g_autofree char *size = g_strdup_printf("%" PRIu64, plan->boot / KiB);
+    g_autofree char *cpus = g_strdup_printf("0-%u", domain->vcpus - 1);
+    xmlNode *numa, *cell;
+
+    if (domain->cells > 1) {
+        return;
+    }
+    numa = transform_need(transform_need(domain->root, "vcpu", "cpu"), "model",
+                          "numa");
+    cell = xml_child(numa, "cell");
+    if (!cell) {
+        cell = xml_add(numa, "cell", NULL);
+        xml_set(cell, "id", "0");
+        xml_set(cell, "cpus", domain->vcpus > 1 ? cpus : "0");
+    }
+    xml_set(cell, "memory", size);
+    xml_set(cell, "unit", "KiB");
+}
+
+/* Ordinary pages where the domain's are huge: libvirt would take all at once */
+static void transform_source(const Domain *domain, const Plan *plan,
+                             xmlNode *memory)
+{
+    uint64_t page_size = 0;
+
+    if (plan->form == FORM_VIRTIO_MEM && plan->hugepages) {
+        page_size = plan->page_size;
+    } else if (plan->form == FORM_DIMM &&
+               xml_path(domain->root, "memoryBacking/hugepages")) {
+        page_size = 4 * KiB;
+    }
+    if (page_size) {
+        xml_set_size(xml_add(xml_add(memory, "source", NULL), "pagesize", NULL),
+                     page_size);
+    }
+}
+
+static void transform_memory(Domain *domain, const Plan *plan)
+{
+    xmlNode *memory = xml_add_after(domain->devices, "emulator", "memory",
+                                    NULL);
+    g_autofree char *node = g_strdup_printf("%u", plan->node);
+    xmlNode *target;
+
+    xml_set(memory, "model", form_name(plan->form));
+    transform_source(domain, plan, memory);
+    target = xml_add(memory, "target", NULL);
+    xml_set_size(xml_add(target, "size", NULL), plan->region);
+    xml_add(target, "node", node);
+    if (plan->form == FORM_VIRTIO_MEM) {
+        xml_set_size(xml_add(target, "block", NULL), plan->block);
+        xml_set_size(xml_add(target, "requested", NULL),
+                     plan->current - (plan->max - plan->region));
+    }
+    xml_set(xml_add(memory, "alias", NULL), "name", plan->alias);
+    domain->ours.memory = memory;
+}
+
+/* Huge pages by memfd or by hugetlbfs are both the domain's business. */
+static void transform_backing(const Domain *domain, const Plan *plan)
+{
+    xmlNode *backing, *source;
+
+    if (!plan->memfd) {
+        return;
+    }
+    backing = transform_need(domain->root, "currentMemory", "memoryBacking");
+    source = transform_need(backing, "access", "source");
+    xml_set(source, "type", "memfd");
+}
+
+void transform_domain(Domain *domain, const Plan *plan)
+{
+    if (domain->ours.memory) {
+        xml_remove(domain->ours.memory);
+    }
+    transform_sizes(domain, plan);
+    transform_cell(domain, plan);
+    transform_backing(domain, plan);
+    transform_memory(domain, plan);
+    transform_override(domain, plan);
+    transform_remove_arguments(domain);
+    transform_arguments(domain, plan);
+}
+
+void transform_remove(Domain *domain)
+{
+    const uint64_t left = domain->boot + domain->dimm_size + domain->other_size;
+    xmlNode *max = xml_child(domain->root, "maxMemory");
+    xmlNode *current = xml_child(domain->root, "currentMemory");
+
+    if (domain->ours.memory) {
+        xml_remove(domain->ours.memory);
+        xml_set_size(xml_child(domain->root, "memory"), left);
+        if (current && domain->current > left) {
+            xml_set_size(current, left);
+        }
+        if (max && left == domain->boot) {
+            xml_remove(max);
+        }
+    }
+    transform_remove_override(domain);
+    transform_remove_arguments(domain);
+}
