@@ -162,6 +162,21 @@ void daemon_stop(Daemon *daemon)
     g_clear_object(&daemon->process);
 }
 
+void daemon_kill(Daemon *daemon)
+{
+    g_subprocess_force_exit(daemon->process);
+    g_subprocess_wait(daemon->process, NULL, NULL);
+    g_clear_object(&daemon->process);
+}
+
+void daemon_forget_boot(Daemon *daemon)
+{
+    g_autofree char *path = daemon_path(daemon,
+                                        "run/libvirt/qemu/run/autostarted");
+
+    g_assert_cmpint(g_unlink(path), ==, 0);
+}
+
 Daemon *daemon_new(const char *name)
 {
     Daemon *daemon = g_new0(Daemon, 1);

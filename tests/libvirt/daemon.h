@@ -25,9 +25,13 @@ Daemon *daemon_new(const char *name);
 /* Ends its guests first */
 void daemon_free(Daemon *daemon);
 
-/* The guests go on meanwhile */
+/* The guests go on meanwhile; as systemd stops it, and as a crash does */
 void daemon_stop(Daemon *daemon);
+void daemon_kill(Daemon *daemon);
 void daemon_start(Daemon *daemon);
+
+/* Before daemon_start(): it shall think that the host was booted meanwhile */
+void daemon_forget_boot(Daemon *daemon);
 
 /* A path in the daemon's folder */
 char *daemon_path(Daemon *daemon, const char *format, ...) G_GNUC_PRINTF(2, 3);

@@ -257,6 +257,14 @@ char *domain_run(Domain *domain, const char *format, ...)
     return g_strchomp(output);
 }
 
+void domain_leave(Domain *domain, const char *script)
+{
+    g_autoptr(GError) error = NULL;
+
+    agent_start(domain->agent, script, &error);
+    g_assert_no_error(error);
+}
+
 static uint64_t domain_number(const char *text, const char *label)
 {
     const char *place = strstr(text, label);

@@ -46,6 +46,9 @@ void domain_set_daemon(Domain *domain, Daemon *daemon);
 /* Run a script in the guest that must end with 0; its output */
 char *domain_run(Domain *domain, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
+/* The same for a script that ends the guest: nobody waits for its end */
+void domain_leave(Domain *domain, const char *script);
+
 /* "virsh setmem", in MiB, and wait until guest and dominfo say so */
 void domain_setmem(Domain *domain, unsigned mib);
 void domain_wait_size(Domain *domain, uint64_t size);
