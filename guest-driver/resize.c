@@ -79,6 +79,8 @@ static int virtio_mhp_come_closer(struct virtio_mhp *vmhp)
 	if (!rc)
 		rc = virtio_mhp_config_refresh(vmhp);
 	if (!rc)
+		virtio_mhp_ratio_check(vmhp);
+	if (!rc)
 		rc = virtio_mhp_unplug_leftovers(vmhp);
 	if (!rc)
 		rc = virtio_mhp_unplug_vacated(vmhp);
@@ -215,6 +217,7 @@ static int virtio_mhp_worker(void *data)
 		else
 			virtio_mhp_sleep(vmhp, timeout);
 	}
+	virtio_mhp_ratio_forget(vmhp);
 	return 0;
 }
 

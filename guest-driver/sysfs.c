@@ -65,6 +65,23 @@ static ssize_t memmap_on_block_size_show(struct device *dev,
 }
 static DEVICE_ATTR_RO(memmap_on_block_size);
 
+/* Of all that is requested, if all of it were used in the smallest pages */
+static ssize_t page_tables_size_show(struct device *dev,
+				     struct device_attribute *attr, char *buf)
+{
+	const u64 size = READ_ONCE(virtio_mhp_of(dev)->requested_size);
+
+	return sysfs_emit(buf, "%llu\n", virtio_mhp_page_tables_size(size));
+}
+static DEVICE_ATTR_RO(page_tables_size);
+
+static ssize_t kernel_memory_size_show(struct device *dev,
+				       struct device_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%llu\n", virtio_mhp_kernel_memory_size());
+}
+static DEVICE_ATTR_RO(kernel_memory_size);
+
 /* What the administrator wants, and what that comes to with this kernel */
 static ssize_t memmap_show(struct device *dev, struct device_attribute *attr,
 			   char *buf)
@@ -175,6 +192,7 @@ static struct attribute *virtio_mhp_attrs[] = {
 	&dev_attr_block_size.attr,	     &dev_attr_requested_size.attr,
 	&dev_attr_plugged_size.attr,	     &dev_attr_online_size.attr,
 	&dev_attr_memmap_on_block_size.attr, &dev_attr_memmap.attr,
+	&dev_attr_page_tables_size.attr,     &dev_attr_kernel_memory_size.attr,
 	&dev_attr_last_error.attr,	     NULL,
 };
 

@@ -103,6 +103,8 @@ struct virtio_mhp_unit {
  *	are written by the worker alone
  * @plugged_size: likewise, and kept up to date with each request
  * @requested_size: likewise
+ * @ratio_size: what of @requested_size is counted in the sum over all devices
+ * @is_ratio_warned: a request went far once (worker only)
  * @nid: NUMA node of the region
  * @mgid: memory group of the region
  * @resource: reservation of the region
@@ -145,6 +147,8 @@ struct virtio_mhp {
 	u64 usable_region_size;
 	u64 plugged_size;
 	u64 requested_size;
+	u64 ratio_size;
+	bool is_ratio_warned;
 
 	int nid;
 	int mgid;
@@ -234,6 +238,12 @@ int virtio_mhp_check_features(struct virtio_device *vdev);
 /* config.c: the configuration space */
 int virtio_mhp_config_init(struct virtio_mhp *vmhp);
 int virtio_mhp_config_refresh(struct virtio_mhp *vmhp);
+
+/* ratio.c: how far a request goes for the kernel's own memory */
+u64 virtio_mhp_page_tables_size(u64 size);
+u64 virtio_mhp_kernel_memory_size(void);
+void virtio_mhp_ratio_check(struct virtio_mhp *vmhp);
+void virtio_mhp_ratio_forget(struct virtio_mhp *vmhp);
 
 /* memmap.c: can the memmap be on the block, and is it */
 void virtio_mhp_memmap_init(struct virtio_mhp *vmhp);
