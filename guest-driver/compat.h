@@ -33,6 +33,13 @@ virtio_mhp_nr_vmemmap_pages(const struct device *dev)
 #define VIRTIO_MHP_MAX_ORDER (MAX_ORDER - 1)
 #endif
 
+/* What a binary attribute's functions and lists take: const as of 6.17 */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 17, 0)
+#define VIRTIO_MHP_SYSFS_CONST const
+#else
+#define VIRTIO_MHP_SYSFS_CONST
+#endif
+
 /*
  * Whether the kernel would put memmaps on memory. Before 6.8 modules could not
  * ask, so look at the parameter that decides it.

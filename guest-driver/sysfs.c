@@ -9,6 +9,7 @@
 #include <linux/sysfs.h>
 #include <linux/virtio.h>
 
+#include "compat.h"
 #include "virtio_mhp.h"
 
 static struct virtio_mhp *virtio_mhp_of(struct device *dev)
@@ -162,8 +163,8 @@ virtio_mhp_mb_of_line(const struct virtio_mhp_blocks *blocks, u64 line)
 }
 
 static ssize_t blocks_read(struct file *file, struct kobject *kobj,
-			   struct bin_attribute *attr, char *buf, loff_t off,
-			   size_t count)
+			   VIRTIO_MHP_SYSFS_CONST struct bin_attribute *attr,
+			   char *buf, loff_t off, size_t count)
 {
 	struct virtio_mhp *vmhp = virtio_mhp_of(kobj_to_dev(kobj));
 	const struct virtio_mhp_blocks *blocks = &vmhp->blocks;
@@ -196,7 +197,7 @@ static struct attribute *virtio_mhp_attrs[] = {
 	&dev_attr_last_error.attr,	     NULL,
 };
 
-static struct bin_attribute *virtio_mhp_bin_attrs[] = {
+static VIRTIO_MHP_SYSFS_CONST struct bin_attribute *virtio_mhp_bin_attrs[] = {
 	&bin_attr_blocks,
 	NULL,
 };

@@ -8,24 +8,31 @@
 # stays as it is. The mirror is the one that the machine already uses, and
 # what comes from it is checked by apt with Debian's archive keys.
 
-apt_dir=$build/apt
-
-# Options that make apt use our lists; downloads need no root with them.
-apt_lists=(
-    -o Dir::Etc::sourcelist=/dev/null
-    -o Dir::Etc::sourceparts="$apt_dir/sources"
-    -o Dir::State::lists="$apt_dir/lists"
-    -o Dir::Etc::preferences=/dev/null
-    -o Dir::Etc::preferencesparts=/dev/null
-    -o Acquire::Retries=3
-    -o APT::Get::List-Cleanup=true
-)
-apt_private=(
-    "${apt_lists[@]}"
-    -o Dir::Cache="$apt_dir/cache"
-    -o APT::Sandbox::User=
-    -o Debug::NoLocking=true
-)
+# apt_use FOLDER [OPTION...]: have the lists, and what is downloaded by them, in
+# FOLDER. In a subshell, it is for other lists than ours: what is installed
+# never comes from those.
+apt_use() {
+    apt_dir=$1
+    shift
+    # Options that make apt use our lists; downloads need no root with them.
+    apt_lists=(
+        -o Dir::Etc::sourcelist=/dev/null
+        -o Dir::Etc::sourceparts="$apt_dir/sources"
+        -o Dir::State::lists="$apt_dir/lists"
+        -o Dir::Etc::preferences=/dev/null
+        -o Dir::Etc::preferencesparts=/dev/null
+        -o Acquire::Retries=3
+        -o APT::Get::List-Cleanup=true
+        "$@"
+    )
+    apt_private=(
+        "${apt_lists[@]}"
+        -o Dir::Cache="$apt_dir/cache"
+        -o APT::Sandbox::User=
+        -o Debug::NoLocking=true
+    )
+}
+apt_use "$build/apt"
 
 debian_codename() {
     (. /etc/os-release && echo "${VERSION_CODENAME:-}")
@@ -48,20 +55,39 @@ libelf_package() {
     esac
 }
 
+# Site and suite, one a line, of what the machine's apt is configured for
+apt_configured() {
+    # shellcheck disable=SC2016 # apt expands these, not the shell
+    apt-get indextargets --format '$(SITE) $(RELEASE) $(COMPONENT)' \
+        'Created-By: Packages' | awk '$3 == "main" { print $1, $2 }' | sort -u
+}
+
+# The mirror that the machine uses
+apt_mirror() {
+    local mirror
+
+    mirror=$(apt_configured | awk -v c="$(debian_codename)" '$2 == c && !n++ { print $1 }')
+    [ -n "$mirror" ] || die "apt's configuration names no mirror for $(debian_codename) main"
+    echo "$mirror"
+}
+
+# The keys that Debian's archives are signed with
+apt_keyring() {
+    local keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+
+    [ -r $keyring ] || die "$keyring is needed to check downloads, install debian-archive-keyring"
+    echo $keyring
+}
+
 # One line of sources.list per suite: those of the machine's own release, and
 # beside them the backports (QEMU 10.0) and bookworm (Linux 6.1).
 apt_sources() {
-    local codename mirror keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+    local codename mirror keyring
     codename=$(debian_codename)
+    keyring=$(apt_keyring)
+    mirror=$(apt_mirror)
 
-    [ -r $keyring ] || die "$keyring is needed to check downloads, install debian-archive-keyring"
-    # shellcheck disable=SC2016 # apt expands these, not the shell
-    apt-get indextargets --format '$(SITE) $(RELEASE) $(COMPONENT)' \
-        'Created-By: Packages' | awk '$3 == "main" { print $1, $2 }' |
-        sort -u >"$apt_dir/configured"
-    mirror=$(awk -v c="$codename" '$2 == c { print $1; exit }' "$apt_dir/configured")
-    [ -n "$mirror" ] || die "apt's configuration names no mirror for $codename main"
-
+    apt_configured >"$apt_dir/configured"
     {
         awk -v c="$codename" 'index($2, c) == 1 { print $1, $2 }' "$apt_dir/configured"
         echo "$mirror $(qemu_suite)"
@@ -91,6 +117,11 @@ apt_update() {
     say "reading the package lists of $(awk '$1 == "deb" { printf "%s ", $4 }' "$apt_dir/sources/mhp.list")"
     apt-get "${apt_private[@]}" -qq update || die "apt-get update failed, see above"
     touch "$apt_dir/updated"
+}
+
+# apt_cache ARGUMENT...: what our lists say
+apt_cache() {
+    apt-cache "${apt_private[@]}" "$@"
 }
 
 is_installed() {

@@ -14,14 +14,17 @@
 guest_modules='virtio virtio_ring virtio_pci_legacy_dev virtio_pci_modern_dev
     virtio_pci virtio_console virtio_mem virtio_balloon pvpanic pvpanic-pci'
 
+# What Debian calls the kernels for virtual machines of this architecture
+kernel_flavour=cloud-amd64
+
 # kernel_release KVER: the newest release of that series with image and headers
 kernel_release() {
     local names=$apt_dir/kernels
 
     apt-cache "${apt_private[@]}" pkgnames linux- >"$names"
     comm -12 \
-        <(sed -n "s/^linux-image-\(${1//./\\.}\.[0-9].*-cloud-amd64\)$/\1/p" "$names" | sort) \
-        <(sed -n 's/^linux-headers-\(.*-cloud-amd64\)$/\1/p' "$names" | sort) |
+        <(sed -n "s/^linux-image-\(${1//./\\.}\.[0-9].*-$kernel_flavour\)$/\1/p" "$names" | sort) \
+        <(sed -n "s/^linux-headers-\(.*-$kernel_flavour\)$/\1/p" "$names" | sort) |
         while read -r release; do
             if has_candidate "linux-image-$release" && has_candidate "linux-headers-$release"; then
                 echo "$release"

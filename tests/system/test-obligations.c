@@ -135,7 +135,7 @@ static void test_features_accepted(void)
     g_autofree char *features = system_run(
         guest, "cat /sys/bus/virtio/drivers/mhp_vmemmap_mem/virtio*/features");
 
-    g_assert_cmpuint(strlen(features), ==, 64);
+    g_assert_cmpuint(strlen(features), >=, 64);
     for (unsigned i = 0; i < G_N_ELEMENTS(bits); i++) {
         g_test_message("bit %u", bits[i]);
         g_assert_true(features[bits[i]] == '1');
