@@ -1,0 +1,65 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The Debian package in a Debian 12 of its own: dkms builds the module for the
+# kernel whose headers are there, depmod finds its alias, and removing the
+# package takes all of it away.
+set -euo pipefail
+
+fail() {
+    echo "$*"
+    exit 1
+}
+
+root=${MHP_BUILD:?}/dkms/debian
+[ -e "$root/etc/debian_version" ] || {
+    echo "skipped: $root is missing, ./mhp test long makes it"
+    exit 77
+}
+[ "$(id -u)" = 0 ] || {
+    echo "skipped: root is needed to chroot"
+    exit 77
+}
+deb=$(echo "$MHP_BUILD"/mhp-vmemmap-mem-dkms_*_all.deb)
+package=mhp-vmemmap-mem-dkms
+
+# in_debian COMMAND...: the mounts vanish with their namespace
+in_debian() {
+    # shellcheck disable=SC2016 # the inner shell expands these
+    unshare --mount --pid --fork bash -c '
+        root=$1 && shift
+        mount -t proc proc "$root/proc" && mount --rbind /dev "$root/dev" &&
+            exec chroot "$root" /usr/bin/env -i HOME=/root DEBIAN_FRONTEND=noninteractive \
+                PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@"
+        ' bash "$root" "$@" </dev/null 2>&1
+}
+
+# What of it is there; dkms' own folder and key are not of it.
+left() {
+    find "$root/usr/src" "$root/usr/share/doc" "$root/var/lib/dkms" "$root/lib/modules" \
+        -name '*mhp*' -print
+    grep -ls mhp_vmemmap_mem "$root"/lib/modules/*/modules.* || true
+}
+
+[ -z "$(left)" ] || in_debian dpkg --purge "$package" >/dev/null || true
+cp "$deb" "$root/tmp/"
+log=$(in_debian dpkg --install "/tmp/${deb##*/}") || fail "it does not install: $log"
+
+ko=$(find "$root"/lib/modules/*/updates/dkms -name 'mhp_vmemmap_mem.ko*')
+[ "$(echo "$ko" | grep -c .)" -ge 1 ] || fail "dkms built nothing: $log"
+for release in "$root"/lib/modules/*/updates; do
+    release=$(basename "$(dirname "$release")")
+    found=$(in_debian modprobe -S "$release" -R 'virtio:d0000003Fv00001AF4')
+    [ "$found" = mhp_vmemmap_mem ] || fail "on $release the device's alias leads to: $found"
+done
+files=$(in_debian dpkg -L "$package")
+for file in kernel-command-line.md examples/mhp-vmemmap-mem.cfg copyright changelog.gz README.md; do
+    grep -q "^/usr/share/doc/$package/$file$" <<<"$files" || fail "the package has no $file: $files"
+done
+if grep -vE '^/(\.|usr(/src(/.*)?|/share(/doc(/.*)?)?)?)$' <<<"$files"; then
+    fail "these files are in places where they should not be"
+fi
+verified=$(in_debian dpkg --verify "$package") || true
+[ -z "$verified" ] || fail "checksums are wrong: $verified"
+
+log=$(in_debian dpkg --purge "$package") || fail "it cannot be removed: $log"
+[ -z "$(left)" ] || fail "removing it leaves behind: $(left)"
