@@ -108,63 +108,54 @@ char *domain_plain_xml(Daemon *daemon, const char *name)
     return text;
 }
 
-#define OVERRIDE                                                           \
-    "<qemu:commandline><qemu:arg value='-plugin'/>"                        \
-    "<qemu:arg value='%s/mhp-vmemmap-mem.so'/></qemu:commandline>"         \
-    "<qemu:override><qemu:device alias='%s'><qemu:frontend>"               \
-    "<qemu:property name='driver' type='string' value='mhp-vmemmap-mem'/>" \
-    "<qemu:property name='bus' type='string' value='pcie.0'/>"             \
-    "<qemu:property name='addr' type='string' value='0x1d'/>%s"            \
-    "</qemu:frontend></qemu:device></qemu:override></domain>"
-
 char *domain_resizable_xml(const char *plain, const char *form)
 {
-    const bool is_dimm = g_str_equal(form, "dimm");
+    g_autofree char *tool = vm_build_path("meson/libvirt/mhp-virt-xml");
     g_autofree char *files = domain_files();
-    g_autofree char *memory = g_strdup_printf(
-        "<maxMemory slots='1' unit='GiB'>16</maxMemory>"
-        "<memory unit='MiB'>%" PRIu64
-        "</memory><currentMemory unit='GiB'>1</currentMemory>",
-        (DOMAIN_BOOT_SIZE + DOMAIN_REGION_SIZE) / MiB);
-    g_autofree char *device = g_strdup_printf(
-        "<memory model='%s'><target><size unit='MiB'>%" PRIu64
-        "</size><node>0</node>%s</target></memory></devices>",
-        form, DOMAIN_REGION_SIZE / MiB,
-        is_dimm ? ""
-                : "<block unit='MiB'>128</block>"
-                  "<requested unit='MiB'>0</requested>");
-    g_autofree char *end = g_strdup_printf(
-        OVERRIDE, files, is_dimm ? "dimm0" : "virtiomem0",
-        is_dimm ? ""
-                : "<qemu:property name='balloon' type='string' value='off'/>");
-    g_autofree char *a = domain_replace(
-        plain, "<domain type='qemu'>",
-        "<domain type='qemu' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>");
-    g_autofree char *b = domain_replace(a, "<memory unit='GiB'>1</memory>",
-                                        memory);
-    g_autofree char *c = domain_replace(
-        b, "<cpu mode='maximum'/>",
-        "<cpu mode='maximum'><numa><cell id='0' cpus='0-1' memory='1' unit='GiB'/></numa></cpu>");
-    g_autofree char *d = domain_replace(c, "</devices>", device);
+    g_autofree char *plugin = g_build_filename(files, "mhp-vmemmap-mem.so",
+                                               NULL);
+    g_autoptr(GSubprocess) process = NULL;
+    g_autoptr(GError) error = NULL;
+    g_autofree char *said = NULL;
+    char *xml = NULL;
 
-    return domain_replace(d, "</domain>", end);
+    process = g_subprocess_new(
+        G_SUBPROCESS_FLAGS_STDIN_PIPE | G_SUBPROCESS_FLAGS_STDOUT_PIPE |
+            G_SUBPROCESS_FLAGS_STDERR_PIPE,
+        &error, tool, "--max", "8G", "--form", form, "--plugin", plugin, NULL);
+    g_assert_no_error(error);
+    g_subprocess_communicate_utf8(process, plain, NULL, &xml, &said, &error);
+    g_assert_no_error(error);
+    if (!g_subprocess_get_successful(process)) {
+        g_error("%s", said);
+    }
+    return xml;
+}
+
+static void domain_define(Daemon *daemon, const char *xml)
+{
+    g_autofree char *path = daemon_write(daemon, "domain.xml", xml);
+
+    g_free(daemon_virsh(daemon, "define --validate %s", path));
 }
 
 Domain *domain_new(Daemon *daemon, const char *name, const char *form)
 {
     Domain *domain = g_new0(Domain, 1);
     g_autofree char *plain = domain_plain_xml(daemon, name);
-    g_autofree char *xml = domain_resizable_xml(plain, form);
-    g_autofree char *file_name = g_strconcat(name, ".xml", NULL);
-    g_autofree char *path = daemon_write(daemon, file_name, xml);
     g_autofree char *console = daemon_path(daemon, "console");
+    g_autofree char *dumped = NULL, *xml = NULL;
+
+    domain_define(daemon, plain);
+    dumped = daemon_virsh(daemon, "dumpxml %s", name);
+    xml = domain_resizable_xml(dumped, form);
+    domain_define(daemon, xml);
 
     domain->daemon = daemon;
     domain->name = g_strdup(name);
     domain->console = open(console, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     g_assert_cmpint(fchown(domain->console, keeper_uid(), keeper_gid()), ==, 0);
     abort_log_add(domain->console, name);
-    g_free(daemon_virsh(daemon, "define --validate %s", path));
     return domain;
 }
 

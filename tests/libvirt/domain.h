@@ -10,21 +10,19 @@
 #include "daemon.h"
 #include "guest.h"
 
+#define DOMAIN_MEMDEV "ua-mhp"
 #define DOMAIN_BOOT_SIZE (1 * GiB)
 #define DOMAIN_MAX_SIZE (8 * GiB)
-/* The driver leaves one block unplugged, so that the region has one more */
-#define DOMAIN_REGION_SIZE \
-    (DOMAIN_MAX_SIZE - DOMAIN_BOOT_SIZE + MEMORY_BLOCK_SIZE)
 
 typedef struct Domain Domain;
 
 /* The XML of a domain that cannot grow */
 char *domain_plain_xml(Daemon *daemon, const char *name);
 
-/* Make it one that can, in @form ("dimm" or "virtio-mem") */
+/* Make it one that can by mhp-virt-xml, in @form ("dimm" or "virtio-mem") */
 char *domain_resizable_xml(const char *plain, const char *form);
 
-/* Define a domain that can grow */
+/* Define a plain domain, and then make one of it that can grow */
 Domain *domain_new(Daemon *daemon, const char *name, const char *form);
 
 /* The domain stays as it is, running or not */

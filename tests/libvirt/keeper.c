@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "outside.h"
+#include "vm.h"
 
 #define KEEPER_USER "libvirt-qemu"
 
@@ -65,16 +66,17 @@ bool keeper_become_user(void)
             setuid(keeper_user_id) == 0);
 }
 
-static bool keeper_has_libvirt(void)
+static bool keeper_has_programs(void)
 {
-    static const char *const programs[] = {"libvirtd", "virsh"};
+    g_autofree char *tool = vm_build_path("meson/libvirt/mhp-virt-xml");
+    const char *const programs[] = {"libvirtd", "virsh", tool};
 
     for (unsigned i = 0; i < G_N_ELEMENTS(programs); i++) {
         g_autofree char *path = g_find_program_in_path(programs[i]);
 
         if (!path) {
             fprintf(stderr,
-                    "skipped: there is no %s, ./mhp test libvirt installs it\n",
+                    "skipped: there is no %s, ./mhp test libvirt sees to it\n",
                     programs[i]);
             return false;
         }
@@ -228,7 +230,7 @@ int keeper_run(KeeperBody body, int argc, char **argv)
     int status;
     pid_t pid;
 
-    if (!keeper_has_libvirt()) {
+    if (!keeper_has_programs()) {
         return KEEPER_SKIP;
     }
     keeper_find_user();

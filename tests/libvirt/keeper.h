@@ -18,7 +18,7 @@ typedef int (*KeeperBody)(int argc, char **argv);
 
 /*
  * Run @body with the working directory / and the exit status of the program as
- * the result. Without libvirt the status is KEEPER_SKIP.
+ * the result. Where libvirt or mhp-virt-xml is missing it is KEEPER_SKIP.
  */
 int keeper_run(KeeperBody body, int argc, char **argv);
 

@@ -124,7 +124,7 @@ static void test_refused(void)
          "error: Unable to change MaxMemorySize\nerror: Requested operation is not valid: cannot resize the maximum memory on an active domain"},
         {"setmaxmem d 16G --config",
          "error: Unable to change MaxMemorySize\nerror: Requested operation is not valid: initial memory size of a domain with NUMA nodes cannot be modified with this API"},
-        {"detach-device-alias d dimm0",
+        {"detach-device-alias d " DOMAIN_MEMDEV,
          "error: *does not support hotplugging*"},
     };
 

@@ -11,12 +11,12 @@
 #define WORKER_MS 180000
 
 /* A round is over when its number is in the file "rounds". */
-#define WORKER_SCRIPT                                                    \
-    "mkdir -p /work && mount -t tmpfs -o size=90%% none /work &&"        \
+#define WORKER_SCRIPT                                                   \
+    "mkdir -p /work && mount -t tmpfs -o size=90%% none /work &&"       \
     " cd /work && dd if=/dev/urandom of=a bs=1M count=4 2>/dev/null &&" \
-    " md5sum a >sum && echo 0 >rounds && { {"                            \
-    " n=0; while cp a b && cmp a b && md5sum -c sum; do"                 \
-    " n=$((n + 1)); echo $n >new; mv new rounds; done;"                  \
+    " md5sum a >sum && echo 0 >rounds && { {"                           \
+    " n=0; while cp a b && cmp a b && md5sum -c sum; do"                \
+    " n=$((n + 1)); echo $n >new; mv new rounds; done;"                 \
     " echo bad >bad; } >/dev/null 2>&1 & } && echo $! >pid"
 
 void worker_start(Domain *domain)
