@@ -38,7 +38,7 @@ static int virtio_mhp_reserve_region(struct virtio_mhp *vmhp)
 					  vmhp->region_size, name, flags);
 	if (!vmhp->resource) {
 		dev_err(&vmhp->vdev->dev,
-			"the region %#llx-%#llx is in use, possibly by memory that the driver left behind earlier\n",
+			"the region %#llx-%#llx is in use, possibly by memory whose device is gone\n",
 			vmhp->addr, vmhp->addr + vmhp->region_size - 1);
 		kfree(name);
 		return -EBUSY;
@@ -92,20 +92,14 @@ out_free_name:
  * virtio_mhp_hotplug_deinit() - give back what virtio_mhp_hotplug_init() took
  * @vmhp: the device
  *
- * With memory still added, all of it stays, for good: the memory refers to its
- * name and group, and the region must not be reserved anew.
+ * Not while memory is added: that refers to its name and group.
  *
  * Context: may sleep.
  */
 void virtio_mhp_hotplug_deinit(struct virtio_mhp *vmhp)
 {
-	if (memory_group_unregister(vmhp->mgid)) {
-		dev_warn(&vmhp->vdev->dev,
-			 "%llu bytes of memory stay behind in %#llx-%#llx\n",
-			 vmhp->plugged_size, vmhp->addr,
-			 vmhp->addr + vmhp->region_size - 1);
+	if (WARN_ON_ONCE(memory_group_unregister(vmhp->mgid)))
 		return;
-	}
 	virtio_mhp_release_region(vmhp);
 	kfree(vmhp->resource_name);
 }

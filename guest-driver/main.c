@@ -103,6 +103,7 @@ static struct virtio_mhp *virtio_mhp_alloc(struct virtio_device *vdev)
 	if (!vmhp)
 		return NULL;
 	vmhp->vdev = vdev;
+	vmhp->index = vdev->index;
 	spin_lock_init(&vmhp->lock);
 	init_waitqueue_head(&vmhp->wait);
 	init_waitqueue_head(&vmhp->response);
@@ -133,6 +134,7 @@ static void virtio_mhp_print_geometry(const struct virtio_mhp *vmhp)
 		 vmhp->memmap_on_block ? "on the block" : "ordinary");
 }
 
+/* All that outlives the device if memory is in use when it goes */
 static int virtio_mhp_set_up(struct virtio_mhp *vmhp)
 {
 	int rc;
@@ -171,6 +173,66 @@ static void virtio_mhp_take_down(struct virtio_mhp *vmhp)
 	virtio_mhp_free_tables(vmhp);
 }
 
+/* Instead of a region that was just examined, the same one set up, or NULL */
+static struct virtio_mhp *virtio_mhp_take_up(struct virtio_mhp *vmhp, int *rc)
+{
+	struct virtio_mhp *orphan = virtio_mhp_orphan_adopt(vmhp);
+
+	*rc = orphan ? 0 : virtio_mhp_set_up(vmhp);
+	if (!orphan && !*rc)
+		return vmhp;
+	kfree(vmhp);
+	return orphan;
+}
+
+/* Without memory in use there is nothing left to guard. */
+static void virtio_mhp_leave(struct virtio_mhp *vmhp)
+{
+	if (virtio_mhp_orphan_leave(vmhp))
+		return;
+	if (vmhp->module_held)
+		module_put(THIS_MODULE);
+	virtio_mhp_take_down(vmhp);
+	kfree(vmhp);
+}
+
+static int virtio_mhp_connect(struct virtio_mhp *vmhp)
+{
+	int rc = virtio_mhp_vq_init(vmhp);
+
+	if (!rc)
+		virtio_device_ready(vmhp->vdev);
+	return rc;
+}
+
+static void virtio_mhp_disconnect(struct virtio_device *vdev)
+{
+	virtio_reset_device(vdev);
+	vdev->config->del_vqs(vdev);
+}
+
+static int virtio_mhp_start(struct virtio_mhp *vmhp)
+{
+	struct virtio_device *vdev = vmhp->vdev;
+	int rc = virtio_mhp_connect(vmhp);
+
+	if (rc)
+		goto out_leave;
+	virtio_mhp_print_geometry(vmhp);
+	rc = virtio_mhp_orphan_reconcile(vmhp);
+	if (!rc)
+		rc = virtio_mhp_worker_start(vmhp);
+	if (rc)
+		goto out_disconnect;
+	return 0;
+
+out_disconnect:
+	virtio_mhp_disconnect(vdev);
+out_leave:
+	virtio_mhp_leave(vmhp);
+	return rc;
+}
+
 static int virtio_mhp_probe(struct virtio_device *vdev)
 {
 	struct virtio_mhp *vmhp;
@@ -185,29 +247,12 @@ static int virtio_mhp_probe(struct virtio_device *vdev)
 	if (!vmhp)
 		return -ENOMEM;
 	rc = virtio_mhp_examine(vmhp);
-	if (rc)
-		goto out_free;
-	rc = virtio_mhp_set_up(vmhp);
-	if (rc)
-		goto out_free;
-	rc = virtio_mhp_vq_init(vmhp);
-	if (rc)
-		goto out_take_down;
-	virtio_device_ready(vdev);
-	virtio_mhp_print_geometry(vmhp);
-	rc = virtio_mhp_worker_start(vmhp);
-	if (rc)
-		goto out_reset;
-	return 0;
-
-out_reset:
-	virtio_reset_device(vdev);
-	vdev->config->del_vqs(vdev);
-out_take_down:
-	virtio_mhp_take_down(vmhp);
-out_free:
-	kfree(vmhp);
-	return rc;
+	if (rc) {
+		kfree(vmhp);
+		return rc;
+	}
+	vmhp = virtio_mhp_take_up(vmhp, &rc);
+	return vmhp ? virtio_mhp_start(vmhp) : rc;
 }
 
 static void virtio_mhp_remove(struct virtio_device *vdev)
@@ -215,10 +260,8 @@ static void virtio_mhp_remove(struct virtio_device *vdev)
 	struct virtio_mhp *vmhp = vdev->priv;
 
 	virtio_mhp_worker_stop(vmhp);
-	virtio_reset_device(vdev);
-	vdev->config->del_vqs(vdev);
-	virtio_mhp_take_down(vmhp);
-	kfree(vmhp);
+	virtio_mhp_disconnect(vdev);
+	virtio_mhp_leave(vmhp);
 }
 
 static void virtio_mhp_config_changed(struct virtio_device *vdev)
@@ -244,8 +287,6 @@ static struct virtio_driver virtio_mhp_driver = {
 	.driver.name = KBUILD_MODNAME,
 	.driver.owner = THIS_MODULE,
 	.driver.dev_groups = virtio_mhp_groups,
-	/* Memory cannot be taken from Linux just because the driver leaves. */
-	.driver.suppress_bind_attrs = true,
 	.probe = virtio_mhp_probe,
 	.remove = virtio_mhp_remove,
 	.config_changed = virtio_mhp_config_changed,

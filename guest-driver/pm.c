@@ -3,6 +3,8 @@
  * Suspending and hibernating: refused while memory is plugged, because what is
  * plugged would not be there any more afterwards.
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/device.h>
 #include <linux/suspend.h>
 #include <linux/virtio.h>
@@ -10,18 +12,31 @@
 
 #include "virtio_mhp.h"
 
-/* The image would be restored into a guest that has nothing plugged. */
+/*
+ * An image would be restored into a guest that has nothing plugged. Suspending
+ * is for virtio_mhp_freeze() to judge, unless there is no device to freeze.
+ */
+static bool virtio_mhp_pm_is_our_business(const struct virtio_mhp *vmhp,
+					  unsigned long action)
+{
+	return action == PM_HIBERNATION_PREPARE ||
+	       action == PM_RESTORE_PREPARE ||
+	       (action == PM_SUSPEND_PREPARE && !READ_ONCE(vmhp->vdev));
+}
+
 static int virtio_mhp_pm_notify(struct notifier_block *nb, unsigned long action,
 				void *data)
 {
 	struct virtio_mhp *vmhp = container_of(nb, struct virtio_mhp, pm_nb);
 
-	if (action != PM_HIBERNATION_PREPARE && action != PM_RESTORE_PREPARE)
+	if (!virtio_mhp_pm_is_our_business(vmhp, action))
 		return NOTIFY_DONE;
 	if (!READ_ONCE(vmhp->plugged_size))
 		return NOTIFY_OK;
-	dev_err(&vmhp->vdev->dev,
-		"hibernation is refused while memory is plugged\n");
+	/* The device may be leaving just now: say which by its region. */
+	pr_err("%s is refused while memory is plugged in %#llx-%#llx\n",
+	       action == PM_SUSPEND_PREPARE ? "suspending" : "hibernation",
+	       vmhp->addr, vmhp->addr + vmhp->region_size - 1);
 	return notifier_from_errno(-EBUSY);
 }
 
@@ -91,8 +106,7 @@ int virtio_mhp_restore(struct virtio_device *vdev)
 	if (rc)
 		return rc;
 	virtio_device_ready(vdev);
-	/* DEV-MEMMAP-2: the reset made the device forget. */
-	vmhp->memmap_told = false;
+	virtio_mhp_forget_requests(vmhp);
 	virtio_mhp_wake(vmhp, VIRTIO_MHP_CHANGED);
 	return 0;
 }

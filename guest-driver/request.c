@@ -220,9 +220,16 @@ static int virtio_mhp_send_range(struct virtio_mhp *vmhp, u16 type,
 	return rc;
 }
 
-static void virtio_mhp_unit_set_state(struct virtio_mhp *vmhp,
-				      unsigned int unit,
-				      enum virtio_mhp_mb_state state)
+/**
+ * virtio_mhp_unit_set_state() - note that a unit was plugged or unplugged
+ * @vmhp: the device
+ * @unit: the unit, none of it added
+ * @state: PLUGGED or UNPLUGGED, and not what it is
+ *
+ * Context: worker, or before it starts.
+ */
+void virtio_mhp_unit_set_state(struct virtio_mhp *vmhp, unsigned int unit,
+			       enum virtio_mhp_mb_state state)
 {
 	const struct virtio_mhp_blocks *blocks = &vmhp->blocks;
 	const unsigned int first = virtio_mhp_unit_first_mb(blocks, unit);
@@ -320,6 +327,53 @@ int virtio_mhp_tell_memmap(struct virtio_mhp *vmhp)
 	if (!virtio_has_feature(vmhp->vdev, VIRTIO_MHP_F_MEMMAP_ON_BLOCK))
 		return 0;
 	return virtio_mhp_send(vmhp, &req);
+}
+
+/**
+ * virtio_mhp_query_state() - ask the device whether blocks are plugged
+ * @vmhp: the device
+ * @addr: address of the first device block
+ * @nb_blocks: number of device blocks, at least 1
+ *
+ * Context: worker, or whoever uses the device instead of it.
+ * Return: VIRTIO_MHP_STATE_*; -EINVAL: refused, or no such state; -EIO: the
+ *	device is broken.
+ */
+int virtio_mhp_query_state(struct virtio_mhp *vmhp, u64 addr, u16 nb_blocks)
+{
+	const struct virtio_mhp_req req = {
+		.type = cpu_to_le16(VIRTIO_MHP_REQ_STATE),
+		.u.state.addr = cpu_to_le64(addr),
+		.u.state.nb_blocks = cpu_to_le16(nb_blocks),
+	};
+	u16 state;
+	int rc = virtio_mhp_send(vmhp, &req);
+
+	if (rc)
+		return rc;
+	state = le16_to_cpu(vmhp->resp.u.state.state);
+	return state <= VIRTIO_MHP_STATE_MIXED ? state : -EINVAL;
+}
+
+/**
+ * virtio_mhp_forget_requests() - forget what a reset made the device forget
+ * @vmhp: the device
+ *
+ * That is where memmaps are (DEV-MEMMAP-2) and why units are stuck
+ * (DEV-STATUS-2).
+ *
+ * Context: while no worker runs.
+ */
+void virtio_mhp_forget_requests(struct virtio_mhp *vmhp)
+{
+	unsigned int unit;
+
+	vmhp->memmap_told = false;
+	WRITE_ONCE(vmhp->broken, false);
+	spin_lock(&vmhp->lock);
+	for (unit = 0; unit < vmhp->blocks.nr_units; unit++)
+		vmhp->units[unit] = (struct virtio_mhp_unit){};
+	spin_unlock(&vmhp->lock);
 }
 
 /**

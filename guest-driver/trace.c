@@ -22,7 +22,7 @@ void virtio_mhp_mb_move(struct virtio_mhp *vmhp, unsigned int mb,
 	const enum virtio_mhp_mb_state from = vmhp->blocks.states[mb];
 
 	if (virtio_mhp_mb_set_state(&vmhp->blocks, mb, state))
-		trace_virtio_mhp_block(vmhp->vdev->index,
+		trace_virtio_mhp_block(vmhp->index,
 				       virtio_mhp_mb_addr(&vmhp->blocks, mb),
 				       from, state);
 }

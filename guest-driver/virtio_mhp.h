@@ -12,6 +12,7 @@
 #define _VIRTIO_MHP_H
 
 #include <linux/jiffies.h>
+#include <linux/list.h>
 #include <linux/minmax.h>
 #include <linux/notifier.h>
 #include <linux/sched.h>
@@ -89,8 +90,9 @@ struct virtio_mhp_unit {
 };
 
 /**
- * struct virtio_mhp - one device and its driver
- * @vdev: the virtio device
+ * struct virtio_mhp - one region, and the device and driver that it belongs to
+ * @vdev: the virtio device, NULL while the region is an orphan
+ * @index: its number, or that of the latest one
  * @vq: its only virtqueue, used by the worker alone
  * @response: wakes the worker when a response is there
  * @req: request buffer; allocated with this struct, as there may be no memory
@@ -113,8 +115,9 @@ struct virtio_mhp_unit {
  * @memmap_on_block: what is in effect
  * @memmap_told: the device knows about the memmaps (worker only)
  * @unplug_all_first: blocks of an earlier driver are to be unplugged (worker)
- * @module_held: the module cannot be unloaded (worker only)
+ * @module_held: the module cannot be unloaded (worker, and who stopped it)
  * @broken: the device can no longer be talked to (written by the worker)
+ * @orphan: in the list of orphans while the region is one
  * @worker: the kthread
  * @wait: what the worker waits on
  * @flags: enum virtio_mhp_flag
@@ -136,6 +139,7 @@ struct virtio_mhp_unit {
  */
 struct virtio_mhp {
 	struct virtio_device *vdev;
+	int index;
 	struct virtqueue *vq;
 	wait_queue_head_t response;
 	struct virtio_mhp_req req;
@@ -161,6 +165,7 @@ struct virtio_mhp {
 	bool unplug_all_first;
 	bool module_held;
 	bool broken;
+	struct list_head orphan;
 
 	struct task_struct *worker;
 	wait_queue_head_t wait;
@@ -259,6 +264,10 @@ int virtio_mhp_unit_plug(struct virtio_mhp *vmhp, unsigned int unit);
 int virtio_mhp_unit_unplug(struct virtio_mhp *vmhp, unsigned int unit);
 int virtio_mhp_unplug_all(struct virtio_mhp *vmhp);
 int virtio_mhp_tell_memmap(struct virtio_mhp *vmhp);
+int virtio_mhp_query_state(struct virtio_mhp *vmhp, u64 addr, u16 nb_blocks);
+void virtio_mhp_unit_set_state(struct virtio_mhp *vmhp, unsigned int unit,
+			       enum virtio_mhp_mb_state state);
+void virtio_mhp_forget_requests(struct virtio_mhp *vmhp);
 void virtio_mhp_report(struct virtio_mhp *vmhp, unsigned int unit, u16 reason,
 		       int error);
 const char *virtio_mhp_reason_name(u16 reason);
@@ -297,6 +306,11 @@ int virtio_mhp_grow(struct virtio_mhp *vmhp);
 /* resize.c: the worker */
 int virtio_mhp_worker_start(struct virtio_mhp *vmhp);
 void virtio_mhp_worker_stop(struct virtio_mhp *vmhp);
+
+/* orphan.c: regions whose memory is in use and whose device is gone */
+bool virtio_mhp_orphan_leave(struct virtio_mhp *vmhp);
+struct virtio_mhp *virtio_mhp_orphan_adopt(const struct virtio_mhp *vmhp);
+int virtio_mhp_orphan_reconcile(struct virtio_mhp *vmhp);
 
 /* pm.c: suspending and hibernating */
 int virtio_mhp_pm_init(struct virtio_mhp *vmhp);
