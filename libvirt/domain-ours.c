@@ -71,7 +71,6 @@ static void ours_read_backend(Ours *ours, const char *value)
 {
     const char *size = strstr(value, ",hugetlbsize=");
 
-    ours->has_backend = true;
     if (size) {
         g_autofree char *text = g_strndup(size + 13, strcspn(size + 13, ","));
 

@@ -40,8 +40,7 @@ typedef struct {
     /* Form virtio-mem: what is plugged when the guest is up */
     uint64_t requested;
     uint64_t node;
-    /* Own backend of huge pages */
-    bool has_backend;
+    /* Of huge pages, 0 if it has none */
     uint64_t page_size;
 } Ours;
 

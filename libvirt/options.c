@@ -29,7 +29,6 @@ typedef struct {
     char *current;
     char *block;
     char *hugepages;
-    bool has_hugepages;
 } OptionTexts;
 
 static bool options_fail(GError **error, const char *format, ...)
@@ -128,7 +127,6 @@ static bool options_check_form(Options *options, const char *text,
 static bool options_check_sizes(Options *options, const OptionTexts *texts,
                                 GError **error)
 {
-    options->hugepages = texts->has_hugepages;
     return options_size("--max", texts->max, &options->max, error) &&
            options_size("--boot", texts->boot, &options->boot, error) &&
            options_size("--current", texts->current, &options->current,
@@ -161,9 +159,8 @@ static gboolean options_take_hugepages(const gchar *name, const gchar *value,
 
     (void)name;
     (void)error;
-    texts->has_hugepages = true;
     g_free(texts->hugepages);
-    texts->hugepages = g_strdup(value);
+    texts->hugepages = g_strdup(value ? value : "2M");
     return TRUE;
 }
 
@@ -197,7 +194,7 @@ static bool options_read(Options *options, OptionTexts *texts, int *argc,
          "FORM"},
         {"hugepages", 0, G_OPTION_FLAG_OPTIONAL_ARG, G_OPTION_ARG_CALLBACK,
          (gpointer)options_take_hugepages,
-         "take the memory from the host's huge pages (of SIZE)", "SIZE"},
+         "take the memory from the host's huge pages (2M by default)", "SIZE"},
         {"prealloc", 0, 0, G_OPTION_ARG_NONE, &options->prealloc,
          "a block has all of its host memory before the guest may use it",
          NULL},

@@ -27,11 +27,10 @@ typedef struct {
     uint64_t boot;
     uint64_t current;
     uint64_t block;
-    /* With hugepages, 0 is the host's default size */
+    /* Of huge pages */
     uint64_t page_size;
     /* Negative is not given */
     int node;
-    gboolean hugepages;
     gboolean prealloc;
     gboolean memfd;
     gboolean check;

@@ -189,16 +189,15 @@ static void plan_pages(Plan *plan, const Domain *domain, const Options *options,
                        Report *report)
 {
     const Ours *ours = &domain->ours;
-    const bool kept = ours->form == plan->form &&
-                      (ours->has_backend ||
-                       (plan->form == FORM_VIRTIO_MEM && ours->page_size));
 
-    plan->hugepages = options->hugepages || kept;
     plan->page_size = options->page_size;
-    if (plan->hugepages && !options->page_size && kept) {
+    if (!plan->page_size && ours->form == plan->form) {
         plan->page_size = ours->page_size;
     }
-    if (!plan->hugepages && plan->form == FORM_DIMM &&
+    /* As libvirt does for virtio-mem: a pool that is used up ends QEMU. */
+    plan->prealloc = options->prealloc ||
+                     (plan->form == FORM_DIMM && plan->page_size);
+    if (!plan->page_size && plan->form == FORM_DIMM &&
         xml_path(domain->root, "memoryBacking/hugepages")) {
         report_note(
             report,
@@ -211,9 +210,7 @@ bool plan_make(Plan *plan, const Domain *domain, const Options *options,
 {
     const Ours *ours = &domain->ours;
 
-    *plan = (Plan){.form = plan_form(domain, options),
-                   .prealloc = options->prealloc,
-                   .memfd = options->memfd};
+    *plan = (Plan){.form = plan_form(domain, options), .memfd = options->memfd};
     plan->alias = options->alias ? options->alias : ours->alias;
     if (!plan->alias) {
         plan->alias = MHP_DEFAULT_ALIAS;

@@ -27,7 +27,6 @@ typedef struct {
     uint64_t slots;
     /* 0 is ordinary pages */
     uint64_t page_size;
-    bool hugepages;
     bool prealloc;
     bool memfd;
     /* Form dimm: a PCI slot of bus 0 */

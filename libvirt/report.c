@@ -62,7 +62,7 @@ void report_print(const Report *report, FILE *out)
         fprintf(out, REPORT_PREFIX "%s\n",
                 (const char *)report->problems->pdata[i]);
     }
-    for (guint i = 0; i < report->notes->len; i++) {
+    for (guint i = 0; report_is_good(report) && i < report->notes->len; i++) {
         fprintf(out, REPORT_PREFIX "note: %s\n",
                 (const char *)report->notes->pdata[i]);
     }

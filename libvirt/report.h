@@ -23,7 +23,7 @@ void report_problem(Report *report, const char *format, ...)
 void report_note(Report *report, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
 bool report_is_good(const Report *report);
-/* All problems and then all notes, one a line */
+/* All problems or, if there are none, all notes, one a line */
 void report_print(const Report *report, FILE *out);
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Report, report_clear)

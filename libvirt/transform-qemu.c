@@ -69,7 +69,7 @@ static void qemu_set_dimm_properties(const Domain *domain, const Plan *plan,
     qemu_set_property(override, "block-size", "unsigned",
                       is_default ? NULL : block);
     qemu_set_property(override, "memdev", "string",
-                      plan->hugepages ? memdev : NULL);
+                      plan->page_size ? memdev : NULL);
 }
 
 /* libvirt says all that but whose the balloon is. */
@@ -154,14 +154,10 @@ static void qemu_add_argument(const Domain *domain, const char *option,
 /* libvirt's own backend of huge pages would take the whole region at start. */
 static void qemu_add_backend(const Domain *domain, const Plan *plan)
 {
-    g_autofree char *page_size = plan->page_size
-                                     ? g_strdup_printf(",hugetlbsize=%" PRIu64,
-                                                       plan->page_size)
-                                     : g_strdup("");
     g_autofree char *backend = g_strdup_printf(
         "memory-backend-memfd,id=" MHP_BACKEND_PREFIX "%s,size=%" PRIu64
-        ",hugetlb=on%s,reserve=off",
-        plan->alias, plan->region, page_size);
+        ",hugetlb=on,hugetlbsize=%" PRIu64 ",reserve=off",
+        plan->alias, plan->region, plan->page_size);
 
     qemu_add_argument(domain, "-object", backend);
 }
@@ -169,7 +165,7 @@ static void qemu_add_backend(const Domain *domain, const Plan *plan)
 void transform_arguments(Domain *domain, const Plan *plan)
 {
     qemu_add_argument(domain, "-plugin", plan->plugin);
-    if (plan->form == FORM_DIMM && plan->hugepages) {
+    if (plan->form == FORM_DIMM && plan->page_size) {
         qemu_add_backend(domain, plan);
     }
 }

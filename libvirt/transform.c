@@ -59,7 +59,7 @@ static void transform_source(const Domain *domain, const Plan *plan,
 {
     uint64_t page_size = 0;
 
-    if (plan->form == FORM_VIRTIO_MEM && plan->hugepages) {
+    if (plan->form == FORM_VIRTIO_MEM) {
         page_size = plan->page_size;
     } else if (plan->form == FORM_DIMM &&
                xml_path(domain->root, "memoryBacking/hugepages")) {

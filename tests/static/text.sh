@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Scripts are clean, words are spelled, every file names its licence.
+# Scripts and manual pages are clean, words are spelled, every file names its
+# licence.
 . "$(dirname "$0")/sources.sh"
-need codespell shellcheck
+need codespell groff shellcheck
 
 status=0
 mapfile -t files < <(sources .)
@@ -20,4 +21,9 @@ codespell "${files[@]}" || status=1
 # Libraries are checked with the script that sources them.
 mapfile -t scripts < <(grep -lE '^#!/bin/(ba)?sh' "${files[@]}")
 shellcheck -x "${scripts[@]}" || status=1
+warnings=$(groff -man -Tutf8 -ww -z libvirt/*.1 2>&1) || status=1
+[ -z "$warnings" ] || {
+    echo "$warnings"
+    status=1
+}
 exit $status
