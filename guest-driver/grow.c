@@ -101,6 +101,11 @@ static int virtio_mhp_unit_grow(struct virtio_mhp *vmhp, unsigned int unit)
 	int rc;
 
 	rc = virtio_mhp_unit_plug(vmhp, unit);
+	if (rc == -EINVAL) {
+		/* Of this unit, the device may think otherwise than we do. */
+		virtio_mhp_unit_back_off(vmhp, unit, VIRTIO_MHP_GROW_BACKOFF);
+		return -ENXIO;
+	}
 	if (rc)
 		return rc;
 	rc = virtio_mhp_unit_add(vmhp, unit, &reason);
@@ -195,6 +200,9 @@ int virtio_mhp_complete_units(struct virtio_mhp *vmhp)
 	for (unit = 0; unit < blocks->nr_units; unit++) {
 		if (!blocks->count[VIRTIO_MHP_MB_PLUGGED])
 			return 0;
+		/* What the device did not want to unplug stays out of use. */
+		if (virtio_mhp_unit_is(blocks, unit, VIRTIO_MHP_MB_PLUGGED))
+			continue;
 		rc = virtio_mhp_unit_add(vmhp, unit, &reason);
 		if (rc) {
 			virtio_mhp_report(vmhp, unit, reason, rc);

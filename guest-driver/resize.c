@@ -30,7 +30,10 @@ static int virtio_mhp_unplug_leftovers(struct virtio_mhp *vmhp)
 	return virtio_mhp_config_refresh(vmhp);
 }
 
-/* Units that were to be unplugged when the device was busy */
+/*
+ * Units that were to be unplugged when the device was busy. One that it will
+ * not unplug is in the way of no other.
+ */
 static int virtio_mhp_unplug_vacated(struct virtio_mhp *vmhp)
 {
 	const struct virtio_mhp_blocks *blocks = &vmhp->blocks;
@@ -45,7 +48,7 @@ static int virtio_mhp_unplug_vacated(struct virtio_mhp *vmhp)
 		if (virtio_mhp_is_interrupted(vmhp))
 			return -EAGAIN;
 		rc = virtio_mhp_unit_unplug(vmhp, unit);
-		if (rc)
+		if (rc && rc != -EINVAL)
 			return rc;
 	}
 	return 0;
@@ -160,10 +163,11 @@ static long virtio_mhp_until_due(const struct virtio_mhp *vmhp)
  *            asked for: at once if it did change, else back off
  *   -EBUSY   the device cannot now: back off
  *   -ENOMEM  no memory to grow with: back off
+ *   -EINVAL  the device breaks its promises: back off, it may come to itself
  *   -EINPROGRESS  units failed, each of which backs off by itself: sleep until
  *            one of them is due
  *   -ENOSPC  nothing more can be done: sleep until the configuration changes
- *   else     the device breaks its promises or is broken: likewise
+ *   else     the device is broken: likewise
  */
 static long virtio_mhp_next_timeout(struct virtio_mhp *vmhp, int rc,
 				    long *backoff)
@@ -179,6 +183,7 @@ static long virtio_mhp_next_timeout(struct virtio_mhp *vmhp, int rc,
 		fallthrough;
 	case -EBUSY:
 	case -ENOMEM:
+	case -EINVAL:
 		*backoff =
 			min_t(long, 2 * timeout, VIRTIO_MHP_BACKOFF_MAX * HZ);
 		return timeout;

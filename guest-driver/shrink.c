@@ -213,7 +213,9 @@ int virtio_mhp_shrink(struct virtio_mhp *vmhp)
 		if (rc)
 			continue;
 		rc = virtio_mhp_unit_unplug(vmhp, unit);
-		if (rc)
+		if (rc == -EINVAL)
+			virtio_mhp_unit_back_off(vmhp, unit, 1);
+		else if (rc)
 			return rc;
 	}
 	if (virtio_mhp_is_interrupted(vmhp))

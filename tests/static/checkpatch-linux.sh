@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Linux's checkpatch --strict has nothing to say of the driver and the header.
+# Linux's checkpatch --strict has nothing to say of the driver, the header and the
+# tests' modules.
 . "$(dirname "$0")/sources.sh"
 need perl "$MHP_BUILD/static/linux/checkpatch.pl"
 
@@ -13,7 +14,7 @@ checkpatch() {
         --terse --show-types --ignore "$ignored" -f "$@"
 }
 
-mapfile -t files < <(sources guest-driver spec/include | grep '\.[ch]$' | grep -v -e /compat.h -e /trace.h | xargs realpath)
+mapfile -t files < <(sources guest-driver spec/include tests/system/modules | grep '\.[ch]$' | grep -v -e /compat.h -e /trace.h | xargs realpath)
 compat=$(realpath guest-driver/compat.h)
 trace=$(realpath guest-driver/trace.h)
 status=0

@@ -12,11 +12,11 @@ sources() {
 }
 
 kernel_sources() {
-    sources guest-driver spec/include tests/unit/shim | grep '\.[ch]$'
+    sources guest-driver spec/include tests/unit/shim tests/system/modules | grep '\.[ch]$'
 }
 
 qemu_style_sources() {
-    sources qemu-device libvirt tests | grep '\.[ch]$' | grep -v '^tests/unit/shim/'
+    sources qemu-device libvirt tests | grep '\.[ch]$' | grep -v -e '^tests/unit/shim/' -e '^tests/system/modules/'
 }
 
 # need PROGRAM...: or this check is skipped, saying what is missing

@@ -88,20 +88,41 @@ Guest *system_boot_sized(uint64_t boot_size, uint64_t region_size,
     return guest;
 }
 
+#define KMEMLEAK "/sys/kernel/debug/kmemleak"
+
+/* What a scan finds is said in the kernel log. Kernels without it do nothing */
+static const char scan[] = "if [ -e " KMEMLEAK " ]; then echo scan >" KMEMLEAK
+                           "; fi;";
+
 void system_check_klog(Guest *guest)
 {
-    g_autofree char *log = system_run(guest, "dmesg -c");
+    g_autofree char *log = system_run(guest, "%s dmesg -c", scan);
     g_autofree char *trouble = klog_trouble(log);
 
     if (trouble) {
-        g_printerr("%s\n", log);
+        g_autofree char *leaks = system_run(guest, "cat " KMEMLEAK
+                                                   " 2>/dev/null || :");
+
+        g_printerr("%s\n%s\n", log, leaks);
     }
     g_assert_cmpstr(trouble, ==, NULL);
+}
+
+/*
+ * A leak is one that two scans have seen and that is older than five seconds,
+ * so the last one is found only then.
+ */
+static void system_check_leaks(Guest *guest)
+{
+    g_free(
+        system_run(guest, "if [ -e " KMEMLEAK " ]; then sleep 6; %s fi", scan));
+    system_check_klog(guest);
 }
 
 void system_end(Guest *guest)
 {
     system_check_klog(guest);
+    system_check_leaks(guest);
     guest_free(guest);
 }
 
@@ -227,6 +248,30 @@ uint64_t system_attr(Guest *guest, const char *name)
     memdev_attr_uint(guest, name, &value, &error);
     g_assert_no_error(error);
     return value;
+}
+
+typedef struct SystemAttr {
+    Guest *guest;
+    const char *name;
+    uint64_t value;
+} SystemAttr;
+
+static bool system_attr_is(void *opaque, GError **error)
+{
+    const SystemAttr *attr = opaque;
+    uint64_t value = 0;
+
+    return memdev_attr_uint(attr->guest, attr->name, &value, error) &&
+           value == attr->value;
+}
+
+void system_wait_attr(Guest *guest, const char *name, uint64_t value)
+{
+    SystemAttr attr = {.guest = guest, .name = name, .value = value};
+    g_autoptr(GError) error = NULL;
+
+    wait_until(system_attr_is, &attr, SYSTEM_STALL_MS, name, &error);
+    g_assert_no_error(error);
 }
 
 char *system_attr_text(Guest *guest, const char *name)

@@ -33,10 +33,10 @@ Guest *system_boot(uint64_t growth, const char *cmdline);
 Guest *system_boot_sized(uint64_t boot_size, uint64_t region_size,
                          const char *cmdline);
 
-/* End the guest, whose kernel log must be clean */
+/* End the guest, whose kernel log must be clean and which has lost no memory */
 void system_end(Guest *guest);
 
-/* The kernel log must be clean; it starts anew */
+/* The kernel log must be clean, kmemleak's findings in it; it starts anew */
 void system_check_klog(Guest *guest);
 
 /* Run a script that must end with status 0; its output without the last \n */
@@ -59,6 +59,7 @@ void system_wait_below(Guest *guest, uint64_t size);
 /* The device's size, and attributes of the driver */
 uint64_t system_size(Guest *guest);
 uint64_t system_attr(Guest *guest, const char *name);
+void system_wait_attr(Guest *guest, const char *name, uint64_t value);
 char *system_attr_text(Guest *guest, const char *name);
 /* The guest-physical start of the region */
 uint64_t system_addr(Guest *guest);

@@ -6,11 +6,8 @@
  */
 #include <stddef.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
-#include "fault.h"
-#include "support.h"
+#include "faulty.h"
 
 #define GROWTH (512 * MiB)
 #define REGION_SIZE (GROWTH + MEMORY_BLOCK_SIZE)
@@ -27,18 +24,6 @@ struct row {
 
 static Guest *guest;
 static Fault *fault;
-
-static void set_fault(size_t offset, uint64_t value)
-{
-    value = GUINT64_TO_LE(value);
-    memcpy(fault->value + offset, &value, sizeof(value));
-    memset(fault->mask + offset, 1, sizeof(value));
-}
-
-static void clear_fault(void)
-{
-    memset(fault->mask, 0, sizeof(fault->mask));
-}
 
 /* DRV-CFG-1 */
 static void test_device_is_refused(void)
@@ -76,14 +61,14 @@ static void test_device_is_refused(void)
         g_autofree char *log = NULL;
 
         g_test_message("%s", rows[i].what);
-        set_fault(rows[i].offset, rows[i].value);
+        faulty_lie(fault, rows[i].offset, rows[i].value);
         system_load_driver(guest, "");
         log = system_run(guest,
                          "dmesg -c; ! ls -d "
                          "/sys/bus/virtio/drivers/mhp_vmemmap_mem/virtio*");
         g_assert_nonnull(strstr(log, rows[i].message));
         system_unload_driver(guest);
-        clear_fault();
+        faulty_be_honest(fault);
     }
 }
 
@@ -92,12 +77,12 @@ static void test_change_is_refused(void)
 {
     system_load_driver(guest, "");
     system_resize(guest, 2 * MEMORY_BLOCK_SIZE);
-    set_fault(FIELD(requested_size), 64 * MiB);
+    faulty_lie(fault, FIELD(requested_size), 64 * MiB);
     system_request(guest, GROWTH);
     g_free(system_run(guest, "until dmesg | grep 'requested_size 0x4000000';"
                              "do sleep 0.1; done"));
     g_assert_cmpuint(system_size(guest), ==, 2 * MEMORY_BLOCK_SIZE);
-    clear_fault();
+    faulty_be_honest(fault);
     system_resize(guest, GROWTH);
     system_resize(guest, 0);
     system_unload_driver(guest);
@@ -115,17 +100,11 @@ static void test_configuration_is_not_written(void)
 
 static void boot(void)
 {
-    int fd = memfd_create("fault", MFD_CLOEXEC);
     g_autoptr(GError) error = NULL;
 
-    g_assert_no_errno(ftruncate(fd, sizeof(*fault)));
-    fault = mmap(NULL, sizeof(*fault), PROT_READ | PROT_WRITE, MAP_SHARED, fd,
-                 0);
-    g_assert_true(fault != MAP_FAILED);
     guest = system_new(REGION_SIZE, SYSTEM_MEMMAP_ON);
     memdev_add(guest, MEMDEV_OURS, REGION_SIZE);
-    vm_add_opt(guest_vm(guest), "plugin", "%s,fault=/proc/%d/fd/%d",
-               g_getenv("MHP_FAULT_PLUGIN"), getpid(), fd);
+    fault = faulty_load(guest);
     guest_boot(guest, &error);
     g_assert_no_error(error);
 }

@@ -27,6 +27,7 @@ static void check_memmaps(Guest *guest, const char *parameters,
 
     system_load_driver(guest, parameters);
     system_resize(guest, GROWTH);
+    system_wait_attr(guest, "online_size", GROWTH);
     memmap = system_attr_text(guest, "memmap");
     g_assert_cmpstr(memmap, ==, attr);
     blocks = system_blocks(guest);

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Trouble for the driver under test, made inside the guest's kernel: memory
+ * notifiers that veto, calls into memory hotplug that fail, addresses and
+ * memory blocks that somebody else has taken. Each kind is a parameter below
+ * /sys/module/mhp_trouble/parameters, written at run time. It knows nothing of
+ * the driver, and makes no trouble until it is told to.
+ */
+#include <linux/errno.h>
+#include <linux/ioport.h>
+#include <linux/kernel.h>
+#include <linux/kprobes.h>
+#include <linux/memory.h>
+#include <linux/memory_hotplug.h>
+#include <linux/module.h>
+#include <linux/notifier.h>
+#include <linux/slab.h>
+
+static int mhp_trouble_error = EBUSY;
+module_param_named(error, mhp_trouble_error, int, 0644);
+MODULE_PARM_DESC(error, "errno of what is made to fail");
+
+/* How many more of each are made to fail */
+static int mhp_trouble_online;
+module_param_named(online, mhp_trouble_online, int, 0644);
+MODULE_PARM_DESC(online, "onlining to veto");
+
+static int mhp_trouble_offline;
+module_param_named(offline, mhp_trouble_offline, int, 0644);
+MODULE_PARM_DESC(offline, "offlining to veto");
+
+static int mhp_trouble_add;
+module_param_named(add, mhp_trouble_add, int, 0644);
+MODULE_PARM_DESC(add, "calls of add_memory_driver_managed() to fail");
+
+static int mhp_trouble_remove;
+module_param_named(remove, mhp_trouble_remove, int, 0644);
+MODULE_PARM_DESC(remove, "calls of offline_and_remove_memory() to fail");
+
+static int mhp_trouble_group;
+module_param_named(group, mhp_trouble_group, int, 0644);
+MODULE_PARM_DESC(group, "calls of memory_group_register_dynamic() to fail");
+
+static bool mhp_trouble_is_due(int *left)
+{
+	const int nr = READ_ONCE(*left);
+
+	if (nr > 0)
+		WRITE_ONCE(*left, nr - 1);
+	return nr > 0;
+}
+
+/* A memory block that somebody else has added, and that is not plugged */
+static u64 mhp_trouble_own;
+
+static int mhp_trouble_notify(struct notifier_block *nb, unsigned long action,
+			      void *data)
+{
+	const struct memory_notify *arg = data;
+
+	/* Whatever the online policy is: nobody may touch it. */
+	if (action == MEM_GOING_ONLINE &&
+	    PFN_PHYS(arg->start_pfn) == READ_ONCE(mhp_trouble_own))
+		return notifier_from_errno(-EPERM);
+	if ((action == MEM_GOING_ONLINE &&
+	     mhp_trouble_is_due(&mhp_trouble_online)) ||
+	    (action == MEM_GOING_OFFLINE &&
+	     mhp_trouble_is_due(&mhp_trouble_offline)))
+		return notifier_from_errno(-READ_ONCE(mhp_trouble_error));
+	return NOTIFY_OK;
+}
+
+static struct notifier_block mhp_trouble_nb = {
+	.notifier_call = mhp_trouble_notify,
+};
+
+/* What is entered in place of a function that is to fail */
+static noinline notrace int mhp_trouble_fail(void)
+{
+	return -READ_ONCE(mhp_trouble_error);
+}
+
+struct mhp_trouble_probe {
+	struct kprobe kp;
+	int *left;
+};
+
+static int mhp_trouble_call(struct kprobe *kp, struct pt_regs *regs)
+{
+	struct mhp_trouble_probe *probe =
+		container_of(kp, struct mhp_trouble_probe, kp);
+
+	if (!mhp_trouble_is_due(probe->left))
+		return 0;
+	instruction_pointer_set(regs, (unsigned long)mhp_trouble_fail);
+	return 1;
+}
+
+/* Having one is what lets the other handler go elsewhere. */
+static void mhp_trouble_called(struct kprobe *kp, struct pt_regs *regs,
+			       unsigned long flags)
+{
+}
+
+static struct mhp_trouble_probe mhp_trouble_probes[] = {
+	{ { .symbol_name = "add_memory_driver_managed" }, &mhp_trouble_add },
+	{ { .symbol_name = "offline_and_remove_memory" }, &mhp_trouble_remove },
+	{ { .symbol_name = "memory_group_register_dynamic" },
+	  &mhp_trouble_group },
+};
+
+/* Addresses of one memory block that are in use by somebody else */
+static struct resource *mhp_trouble_taken;
+
+static int mhp_trouble_take(const char *value, const struct kernel_param *kp)
+{
+	u64 addr;
+	int rc = kstrtou64(value, 0, &addr);
+
+	if (rc)
+		return rc;
+	if (mhp_trouble_taken) {
+		release_resource(mhp_trouble_taken);
+		kfree(mhp_trouble_taken);
+		mhp_trouble_taken = NULL;
+	}
+	if (!addr)
+		return 0;
+	mhp_trouble_taken = __request_region(&iomem_resource, addr,
+					     memory_block_size_bytes(),
+					     KBUILD_MODNAME, 0);
+	return mhp_trouble_taken ? 0 : -EBUSY;
+}
+
+static const struct kernel_param_ops mhp_trouble_take_ops = {
+	.set = mhp_trouble_take,
+};
+module_param_cb(take, &mhp_trouble_take_ops, NULL, 0200);
+MODULE_PARM_DESC(take, "address of a memory block to reserve; 0: none");
+
+static int mhp_trouble_have(const char *value, const struct kernel_param *kp)
+{
+	const u64 size = memory_block_size_bytes();
+	u64 addr;
+	int rc = kstrtou64(value, 0, &addr);
+
+	if (!rc && mhp_trouble_own)
+		rc = offline_and_remove_memory(mhp_trouble_own, size);
+	if (rc)
+		return rc;
+	WRITE_ONCE(mhp_trouble_own, addr);
+	if (addr)
+		rc = add_memory(memory_add_physaddr_to_nid(addr), addr, size,
+				MHP_NONE);
+	if (rc)
+		WRITE_ONCE(mhp_trouble_own, 0);
+	return rc;
+}
+
+static const struct kernel_param_ops mhp_trouble_have_ops = {
+	.set = mhp_trouble_have,
+};
+module_param_cb(have, &mhp_trouble_have_ops, NULL, 0200);
+MODULE_PARM_DESC(have, "address of a memory block to add; 0: none");
+
+static void mhp_trouble_unregister(unsigned int nr_probes)
+{
+	while (nr_probes--)
+		unregister_kprobe(&mhp_trouble_probes[nr_probes].kp);
+	unregister_memory_notifier(&mhp_trouble_nb);
+}
+
+static int __init mhp_trouble_init(void)
+{
+	unsigned int i;
+	int rc = register_memory_notifier(&mhp_trouble_nb);
+
+	if (rc)
+		return rc;
+	for (i = 0; i < ARRAY_SIZE(mhp_trouble_probes); i++) {
+		struct kprobe *kp = &mhp_trouble_probes[i].kp;
+
+		kp->pre_handler = mhp_trouble_call;
+		kp->post_handler = mhp_trouble_called;
+		rc = register_kprobe(kp);
+		if (rc) {
+			mhp_trouble_unregister(i);
+			return rc;
+		}
+	}
+	return 0;
+}
+module_init(mhp_trouble_init);
+
+static void __exit mhp_trouble_exit(void)
+{
+	mhp_trouble_unregister(ARRAY_SIZE(mhp_trouble_probes));
+}
+module_exit(mhp_trouble_exit);
+
+MODULE_AUTHOR("The mhp-vmemmap-mem developers");
+MODULE_DESCRIPTION("Trouble for the driver under test");
+MODULE_LICENSE("GPL");
