@@ -43,9 +43,17 @@ static void guest_add_kernel(Guest *guest, const GuestConfig *config)
                config->cmdline ? config->cmdline : "");
 }
 
+/* Debug kernels keep their accounts of plugged memory in boot memory */
+static uint64_t guest_boot_size(void)
+{
+    const char *mib = g_getenv("MHP_BOOT_MIB");
+
+    return mib ? g_ascii_strtoull(mib, NULL, 10) * MiB : GUEST_BOOT_SIZE;
+}
+
 static void guest_add_memory(Guest *guest, const GuestConfig *config)
 {
-    uint64_t size = config->boot_size ? config->boot_size : GUEST_BOOT_SIZE;
+    uint64_t size = config->boot_size ? config->boot_size : guest_boot_size();
 
     if (config->hotplug_max) {
         vm_add_opt(guest->vm, "m",

@@ -10,7 +10,11 @@ static void test_clean_log(void)
 {
     g_assert_null(klog_trouble("[    0.0] Linux version 6.12\n"
                                "[    4.8] mhp_vmemmap_mem: loading out-of-tree"
-                               " module taints kernel.\n"));
+                               " module taints kernel.\n"
+                               "[    0.1] kasan: KernelAddressSanitizer"
+                               " initialized (generic)\n"
+                               "[    0.2] kmemleak: Kernel memory leak detector"
+                               " initialized (mem pool available: 15000)\n"));
 }
 
 static void test_trouble_is_found(void)
@@ -26,6 +30,12 @@ static void test_trouble_is_found(void)
         "[    1.0] rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:",
         "[    1.0] BUG: KASAN: slab-use-after-free in f+0x9",
         "[    1.0] kernel BUG at mm/page_alloc.c:1!",
+        "[    1.0] kmemleak: 2 new suspected memory leaks (see /sys/kernel/…",
+        "[    1.0] kmemleak: Kernel memory leak detector disabled",
+        "[    1.0] INFO: trying to register non-static key.",
+        "[    1.0] turning off the locking correctness validator.",
+        "[    1.0] list_add corruption. next->prev should be prev",
+        "[    1.0] page dumped because: VM_BUG_ON_PAGE(PageTail(page))",
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(lines); i++) {

@@ -189,6 +189,8 @@ int main(int argc, char **argv)
     init_mount("proc", "/proc");
     init_mount("sysfs", "/sys");
     init_mount("tmpfs", "/tmp");
+    /* Only debug kernels are sure to have it */
+    mount("debugfs", "/sys/kernel/debug", "debugfs", 0, NULL);
     setenv("PATH", "/bin", 1);
     setenv("HOME", "/tmp", 1);
 
