@@ -256,6 +256,26 @@ void domain_leave(Domain *domain, const char *script)
     g_assert_no_error(error);
 }
 
+void domain_watch_mem_total(Domain *domain, uint64_t size)
+{
+    g_autofree char *script = g_strdup_printf(
+        "while read -r _ total _ </proc/meminfo && [ $total != %" PRIu64
+        " ]; do :; done",
+        domain_wanted_mem_total(domain, size) / KiB);
+    g_autoptr(GError) error = NULL;
+
+    agent_start(domain->agent, script, &error);
+    g_assert_no_error(error);
+}
+
+void domain_finish(Domain *domain)
+{
+    g_autoptr(GError) error = NULL;
+
+    g_free(agent_finish(domain->agent, DOMAIN_RESIZE_MS, NULL, &error));
+    g_assert_no_error(error);
+}
+
 static uint64_t domain_number(const char *text, const char *label)
 {
     const char *place = strstr(text, label);

@@ -54,6 +54,13 @@ void domain_wait_size(Domain *domain, uint64_t size);
 /* Wait until QMP's query-balloon says so: what the guest was given */
 void domain_wait_actual(Domain *domain, uint64_t size);
 
+/*
+ * Let the guest look at its MemTotal without a break until it is that of @size;
+ * domain_finish() waits for that.
+ */
+void domain_watch_mem_total(Domain *domain, uint64_t size);
+void domain_finish(Domain *domain);
+
 /* What the guest, dominfo and the host's kernel say */
 uint64_t domain_mem_total(Domain *domain);
 uint64_t domain_used(Domain *domain);
