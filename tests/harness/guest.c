@@ -11,6 +11,8 @@
 
 /* RAM addresses that maxmem leaves for aligning the devices */
 #define GUEST_ALIGN_SIZE (2 * GiB)
+/* Only stock DIMMs take any */
+#define GUEST_DIMM_SLOTS 32
 
 /*
  * Empties caches that would blur a comparison of free pages. Dentries and
@@ -57,7 +59,8 @@ static void guest_add_memory(Guest *guest, const GuestConfig *config)
 
     if (config->hotplug_max) {
         vm_add_opt(guest->vm, "m",
-                   "size=%" PRIu64 "M,slots=1,maxmem=%" PRIu64 "M", size / MiB,
+                   "size=%" PRIu64 "M,slots=%u,maxmem=%" PRIu64 "M", size / MiB,
+                   GUEST_DIMM_SLOTS,
                    (size + config->hotplug_max + GUEST_ALIGN_SIZE) / MiB);
     } else {
         vm_add_opt(guest->vm, "m", "%" PRIu64 "M", size / MiB);

@@ -11,8 +11,11 @@ static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
 } tools[] = {
+    {"mhp-await", tool_await},
+    {"mhp-fill", tool_fill},
     {"mhp-memmap", tool_memmap},
     {"mhp-pin", tool_pin},
+    {"mhp-worker", tool_worker},
 };
 
 int tools_main(int argc, char **argv)

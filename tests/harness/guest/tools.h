@@ -7,6 +7,23 @@
 #define MHP_GUEST_TOOLS_H
 
 /*
+ * mhp-await LOW_KIB HIGH_KIB TIMEOUT_MS
+ *
+ * Wait until MemTotal is in the range and print it; at the time limit print it
+ * and fail.
+ */
+int tool_await(int argc, char **argv);
+
+/*
+ * mhp-fill KIND MIB
+ *
+ * Fill memory, print "filled MIB" and hold it until killed. KIND is pages (of 4
+ * KiB), thp, or fragments: twice as many pages, of which a random half is
+ * freed again.
+ */
+int tool_fill(int argc, char **argv);
+
+/*
  * mhp-memmap BLOCK_SIZE ADDR…
  *
  * For each block at ADDR (hexadecimal) print a line "ADDR NB": how many pages
@@ -21,6 +38,15 @@ int tool_memmap(int argc, char **argv);
  * until killed.
  */
 int tool_pin(int argc, char **argv);
+
+/*
+ * mhp-worker MIB
+ *
+ * Print "working" and touch random pieces of memory until killed. On SIGUSR1 print operations a
+ * second, the time in µs within which 99.9 % of them were done, and the longest,
+ * since the last such line.
+ */
+int tool_worker(int argc, char **argv);
 
 /* Run the tool that argv[0] names */
 int tools_main(int argc, char **argv);

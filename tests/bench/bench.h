@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The benchmark as its scenarios see it: what to measure, where results go, how
+ * to say what is going on.
+ */
+#ifndef MHP_BENCH_H
+#define MHP_BENCH_H
+
+#include "measure.h"
+#include "results.h"
+
+typedef struct Bench {
+    char *kver;
+    const char *accel;
+    bool is_quick;
+    unsigned repetitions;
+    const Peer **peers; /* the chosen ones, ours first if it is among them */
+    unsigned nb_peers;
+    Results *results;
+    unsigned nb_steps; /* of the scenario that runs */
+    unsigned step;
+} Bench;
+
+typedef struct Scenario {
+    const char *name;
+    const char *what; /* it answers, for --list and the table */
+    bool (*run)(Bench *bench, GError **error);
+} Scenario;
+
+extern const Scenario scenario_resize;
+extern const Scenario scenario_reach;
+extern const Scenario scenario_used;
+extern const Scenario scenario_worker;
+extern const Scenario scenario_step;
+extern const Scenario scenario_profile;
+
+/* @nb measurements are to come; then before each: what it is */
+void bench_plan(Bench *bench, const Scenario *scenario, unsigned nb);
+void bench_step(Bench *bench, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+/* A new guest of this kind; a boot is a step of its own for nobody */
+PeerGuest *bench_boot(Bench *bench, unsigned peer, uint64_t boot_size,
+                      uint64_t max, uint64_t dimm_size, GError **error);
+
+#endif /* MHP_BENCH_H */

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a program in the guest feels of a resize: it touches memory and measures
+ * each touch, while memory is taken and given.
+ */
+#include <stdio.h>
+
+#include "bench.h"
+
+#define WORKER_BOOT_SIZE (2 * GiB)
+#define WORKER_SIZE (16 * GiB)
+#define WORKER_QUICK_SIZE (2 * GiB)
+#define WORKER_LIMIT_MS 60000
+#define WORKER_QUICK_LIMIT_MS 6000
+#define WORKER_QUIET_US (3 * G_USEC_PER_SEC)
+#define WORKER_MIB 64
+
+static const Metric worker_rate = {"throughput", "% of quiet", true};
+static const Metric worker_late = {"99.9 % within", "µs", false};
+
+typedef struct WorkerFigures {
+    double rate;
+    double late;
+} WorkerFigures;
+
+/* What it has done since it was asked last */
+static bool worker_ask(PeerGuest *pg, WorkerFigures *figures, GError **error)
+{
+    g_autofree char *line = guest_runf(
+        pg->guest, error,
+        "n=$(wc -l </tmp/worker); kill -USR1 $(pidof mhp-worker);"
+        "while [ $(wc -l </tmp/worker) = $n ]; do usleep 10000; done;"
+        "tail -n 1 /tmp/worker");
+
+    if (!line) {
+        return false;
+    }
+    if (sscanf(line, "%lf %lf", &figures->rate, &figures->late) != 2) {
+        g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
+                    "want figures of the guest's worker, got '%s'", line);
+        return false;
+    }
+    return true;
+}
+
+static bool worker_start(PeerGuest *pg, GError **error)
+{
+    g_autofree char *output = guest_runf(
+        pg->guest, error,
+        "mhp-worker %d >/tmp/worker 2>&1 &"
+        " until [ -s /tmp/worker ]; do usleep 10000; done;"
+        " grep -q working /tmp/worker",
+        WORKER_MIB);
+
+    return output != NULL;
+}
+
+static void worker_add(Bench *bench, unsigned peer, const char *variant,
+                       double x, const WorkerFigures *figures,
+                       const WorkerFigures *quiet)
+{
+    const char *name = bench->peers[peer]->name;
+
+    results_add(bench->results, "worker", variant, x, &worker_rate, name,
+                100 * figures->rate / quiet->rate);
+    results_add(bench->results, "worker", variant, x, &worker_late, name,
+                figures->late);
+}
+
+static bool worker_one(Bench *bench, unsigned peer, GError **error)
+{
+    uint64_t size = bench->is_quick ? WORKER_QUICK_SIZE : WORKER_SIZE;
+    unsigned limit = bench->is_quick ? WORKER_QUICK_LIMIT_MS : WORKER_LIMIT_MS;
+    WorkerFigures quiet, shrinking, growing;
+    g_autoptr(PeerGuest)
+        pg = bench_boot(bench, peer, WORKER_BOOT_SIZE, size + GiB, 0, error);
+    Measured m;
+
+    if (!pg || !measure_resize(pg, size, WORKER_LIMIT_MS, &m, error) ||
+        !worker_start(pg, error) || !worker_ask(pg, &quiet, error)) {
+        return false;
+    }
+    g_usleep(WORKER_QUIET_US);
+    if (!worker_ask(pg, &quiet, error) ||
+        !measure_resize(pg, 0, limit, &m, error) ||
+        !worker_ask(pg, &shrinking, error) ||
+        !measure_resize(pg, size, limit, &m, error) ||
+        !worker_ask(pg, &growing, error)) {
+        return false;
+    }
+    worker_add(bench, peer, "quiet", 0, &quiet, &quiet);
+    worker_add(bench, peer, "while shrinking", 1, &shrinking, &quiet);
+    worker_add(bench, peer, "while growing", 2, &growing, &quiet);
+    return true;
+}
+
+static bool worker_run(Bench *bench, GError **error)
+{
+    bench_plan(bench, &scenario_worker, bench->repetitions * bench->nb_peers);
+    for (unsigned i = 0; i < bench->repetitions; i++) {
+        for (unsigned peer = 0; peer < bench->nb_peers; peer++) {
+            bench_step(bench, "%s", bench->peers[peer]->name);
+            /* Once is enough for a first look */
+            if (!(bench->is_quick && i) && !worker_one(bench, peer, error)) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+const Scenario scenario_worker = {
+    .name = "worker",
+    .what = "what a program in the guest feels of a resize",
+    .run = worker_run,
+};

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * mhp-fill: anonymous memory of a chosen kind, held until killed.
+ */
+#include "tools.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define PAGE_SIZE 4096UL
+#define MIB (1UL << 20)
+
+static char *fill_map(size_t size, int advice)
+{
+    char *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    if (memory == MAP_FAILED) {
+        return NULL;
+    }
+    madvise(memory, size, advice);
+    for (size_t offset = 0; offset < size; offset += PAGE_SIZE) {
+        memory[offset] = 1;
+    }
+    return memory;
+}
+
+/* Every page has the same chance to be freed; the seed is fixed: runs repeat */
+static void fill_free_half(char *memory, size_t size)
+{
+    unsigned state = 1;
+
+    for (size_t offset = 0; offset < size; offset += PAGE_SIZE) {
+        state = state * 1103515245 + 12345;
+        if (state >> 31) {
+            madvise(memory + offset, PAGE_SIZE, MADV_DONTNEED);
+        }
+    }
+}
+
+int tool_fill(int argc, char **argv)
+{
+    size_t size = argc == 3 ? strtoul(argv[2], NULL, 10) * MIB : 0;
+    const char *kind = argc == 3 ? argv[1] : "";
+    int is_fragmented = strcmp(kind, "fragments") == 0;
+    int is_thp = strcmp(kind, "thp") == 0;
+    char *memory;
+
+    if (!size || (!is_fragmented && !is_thp && strcmp(kind, "pages") != 0)) {
+        fprintf(stderr, "usage: mhp-fill pages|thp|fragments MIB\n");
+        return 2;
+    }
+    memory = fill_map(is_fragmented ? 2 * size : size,
+                      is_thp ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+    if (!memory) {
+        perror("cannot map the memory");
+        return 1;
+    }
+    if (is_fragmented) {
+        fill_free_half(memory, 2 * size);
+    }
+    printf("filled %zu\n", size / MIB);
+    fflush(stdout);
+    for (;;) {
+        pause();
+    }
+}
