@@ -144,9 +144,15 @@ static void test_reboot(void)
 /* A new start gives what <currentMemory> says: what setmem --config sets. */
 static void test_destroy(void)
 {
+    g_autofree char *said = NULL;
+
     g_free(daemon_virsh(daemon_a, "setmem d 4G --config"));
     g_assert_cmpuint(domain_used(domain), ==, 2 * GiB);
     g_free(daemon_virsh(daemon_a, "destroy d"));
+    said = daemon_virsh_fails(daemon_a, "setmem d 2G");
+    g_assert_cmpstr(
+        said, ==,
+        "error: Requested operation is not valid: domain is not running");
     domain_start(domain);
     domain_wait_size(domain, 4 * GiB);
     domain_setmem(domain, 1024);

@@ -118,7 +118,8 @@ static void test_refused(void)
     } rows[] = {
         {"setmem d 64G",
          "error: invalid argument: cannot set memory higher than max memory"},
-        {"setmem d 0", "error: *memory *must not be zero*"},
+        {"setmem d 0",
+         "error: memory in virDomainSetMemoryFlags must not be zero"},
         {"setmem d nonsense", "error: *nonsense*"},
         {"setmaxmem d 16G",
          "error: Unable to change MaxMemorySize\nerror: Requested operation is not valid: cannot resize the maximum memory on an active domain"},
