@@ -6,8 +6,10 @@
 
 #include <inttypes.h>
 
+#include "arch.h"
+
 /* Panic ends QEMU, so that nobody waits for a dead guest */
-#define GUEST_CMDLINE "console=ttyS0 panic=-1 loglevel=5"
+#define GUEST_CMDLINE "panic=-1 loglevel=5"
 
 /* RAM addresses that maxmem leaves for aligning the devices */
 #define GUEST_ALIGN_SIZE (2 * GiB)
@@ -41,7 +43,8 @@ static void guest_add_kernel(Guest *guest, const GuestConfig *config)
 
     vm_add_opt(guest->vm, "kernel", "%s/vmlinuz", dir);
     vm_add_opt(guest->vm, "initrd", "%s/initramfs.cpio", dir);
-    vm_add_opt(guest->vm, "append", GUEST_CMDLINE " %s",
+    vm_add_opt(guest->vm, "append", GUEST_CMDLINE " console=%s %s",
+               arch_of(config->kver)->console,
                config->cmdline ? config->cmdline : "");
 }
 
@@ -77,11 +80,13 @@ static void guest_add_memory(Guest *guest, const GuestConfig *config)
 Guest *guest_new(const GuestConfig *config)
 {
     Guest *guest = g_new0(Guest, 1);
-    Vm *vm = guest->vm = vm_new();
+    const Arch *arch = arch_of(config->kver);
+    Vm *vm = guest->vm = vm_new_qemu(arch->qemu);
 
-    vm_add_args(vm, "-machine", config->machine ? config->machine : "q35",
-                "-cpu", "max", "-smp", "2", "-no-reboot", "-device",
-                "pvpanic-pci", "-device", "virtio-serial-pci", NULL);
+    vm_add_args(vm, "-machine",
+                config->machine ? config->machine : arch->machine, "-cpu",
+                "max", "-smp", "2", "-no-reboot", "-device", "pvpanic-pci",
+                "-device", "virtio-serial-pci", NULL);
     vm_add_opt(vm, "accel", "%s", config->accel ? config->accel : "tcg");
     guest_add_memory(guest, config);
     guest_add_kernel(guest, config);

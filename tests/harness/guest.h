@@ -15,7 +15,7 @@
 #define MiB (UINT64_C(1) << 20)
 #define GiB (UINT64_C(1) << 30)
 
-/* Guests have x86's memory blocks */
+/* Those of x86, and of Arm with pages of 4 KiB */
 #define MEMORY_BLOCK_SIZE (128 * MiB)
 /* struct page is 64 bytes for 4096: the memmap's share of a block */
 #define MEMMAP_SIZE (MEMORY_BLOCK_SIZE / 64)
@@ -28,7 +28,7 @@
 typedef struct GuestConfig {
     const char *kver;     /* a folder of $MHP_BUILD/guest, such as 6.12 */
     const char *accel;    /* NULL: tcg */
-    const char *machine;  /* NULL: q35 */
+    const char *machine;  /* NULL: q35, or virt on Arm */
     uint64_t boot_size;   /* 0: GUEST_BOOT_SIZE; may exceed the host's memory */
     uint64_t hotplug_max; /* room for memory devices; 0: none */
     const char *cmdline;  /* more kernel parameters, or NULL */

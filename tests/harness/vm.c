@@ -79,6 +79,11 @@ static void vm_preload(Vm *vm, const char *libraries)
 
 Vm *vm_new(void)
 {
+    return vm_new_qemu("qemu-system-x86_64");
+}
+
+Vm *vm_new_qemu(const char *by_default)
+{
     const char *qemu = g_getenv("MHP_QEMU");
     Vm *vm = g_new0(Vm, 1);
 
@@ -93,8 +98,8 @@ Vm *vm_new(void)
                                          logs_add(vm->logs, VM_STDERR));
     vm_preload(vm, g_getenv("MHP_QEMU_PRELOAD"));
 
-    vm_add_args(vm, qemu ? qemu : "qemu-system-x86_64", "-nodefaults",
-                "-no-user-config", "-display", "none", NULL);
+    vm_add_args(vm, qemu ? qemu : by_default, "-nodefaults", "-no-user-config",
+                "-display", "none", NULL);
     vm->qmp_channel = vm_new_channel(vm, "qmp");
     vm_add_args(vm, "-mon", "chardev=qmp,mode=control", NULL);
     return vm;

@@ -21,6 +21,9 @@ typedef struct Vm Vm;
  */
 Vm *vm_new(void);
 
+/* The same with another QEMU than qemu-system-x86_64 */
+Vm *vm_new_qemu(const char *by_default);
+
 /* Ends QEMU by its pid (quit, SIGTERM, SIGKILL, each with a time limit) */
 void vm_free(Vm *vm);
 

@@ -10,7 +10,7 @@
 
 #define SYSTEM_EXIT_SKIP 77
 
-static const char *system_kver(void)
+const char *system_kver(void)
 {
     const char *kver = g_getenv("MHP_KVER");
 

@@ -23,6 +23,9 @@
  */
 void system_init(int *argc, char ***argv);
 
+/* The guest's kernel: a folder of $MHP_BUILD/guest */
+const char *system_kver(void);
+
 /* A guest that is not started and has no device yet, but room for one */
 Guest *system_new(uint64_t region_size, const char *cmdline);
 
