@@ -120,7 +120,10 @@ static int virtio_mhp_examine(struct virtio_mhp *vmhp)
 		rc = virtio_mhp_check_features(vmhp->vdev);
 	if (!rc)
 		rc = virtio_mhp_config_init(vmhp);
-	return rc ?: virtio_mhp_lay_out_blocks(vmhp);
+	/* A crashed kernel's memory blocks may have had another size. */
+	if (!rc && !is_kdump_kernel())
+		rc = virtio_mhp_lay_out_blocks(vmhp);
+	return rc;
 }
 
 static void virtio_mhp_print_geometry(const struct virtio_mhp *vmhp)
@@ -211,6 +214,26 @@ static void virtio_mhp_disconnect(struct virtio_device *vdev)
 	vdev->config->del_vqs(vdev);
 }
 
+/* The memory belongs to the crashed kernel: it is read, and no more. */
+static int virtio_mhp_start_vmcore(struct virtio_mhp *vmhp)
+{
+	struct virtio_device *vdev = vmhp->vdev;
+	int rc = virtio_mhp_connect(vmhp);
+
+	if (rc)
+		goto out_free;
+	rc = virtio_mhp_vmcore_init(vmhp);
+	if (rc)
+		goto out_disconnect;
+	return 0;
+
+out_disconnect:
+	virtio_mhp_disconnect(vdev);
+out_free:
+	kfree(vmhp);
+	return rc;
+}
+
 static int virtio_mhp_start(struct virtio_mhp *vmhp)
 {
 	struct virtio_device *vdev = vmhp->vdev;
@@ -235,15 +258,9 @@ out_leave:
 
 static int virtio_mhp_probe(struct virtio_device *vdev)
 {
-	struct virtio_mhp *vmhp;
+	struct virtio_mhp *vmhp = virtio_mhp_alloc(vdev);
 	int rc;
 
-	/* The memory belongs to the crashed kernel. */
-	if (is_kdump_kernel()) {
-		dev_info(&vdev->dev, "nothing is plugged in a kdump kernel\n");
-		return -ENODEV;
-	}
-	vmhp = virtio_mhp_alloc(vdev);
 	if (!vmhp)
 		return -ENOMEM;
 	rc = virtio_mhp_examine(vmhp);
@@ -251,6 +268,8 @@ static int virtio_mhp_probe(struct virtio_device *vdev)
 		kfree(vmhp);
 		return rc;
 	}
+	if (is_kdump_kernel())
+		return virtio_mhp_start_vmcore(vmhp);
 	vmhp = virtio_mhp_take_up(vmhp, &rc);
 	return vmhp ? virtio_mhp_start(vmhp) : rc;
 }
@@ -259,6 +278,12 @@ static void virtio_mhp_remove(struct virtio_device *vdev)
 {
 	struct virtio_mhp *vmhp = vdev->priv;
 
+	if (vmhp->vmcore) {
+		virtio_mhp_vmcore_deinit(vmhp);
+		virtio_mhp_disconnect(vdev);
+		kfree(vmhp);
+		return;
+	}
 	virtio_mhp_worker_stop(vmhp);
 	virtio_mhp_disconnect(vdev);
 	virtio_mhp_leave(vmhp);

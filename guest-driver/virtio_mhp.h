@@ -27,6 +27,7 @@
 
 struct device;
 struct resource;
+struct virtio_mhp_vmcore;
 
 /* Seconds after which anything that failed is tried again, at the latest */
 #define VIRTIO_MHP_BACKOFF_MAX 60
@@ -118,6 +119,7 @@ struct virtio_mhp_unit {
  * @module_held: the module cannot be unloaded (worker, and who stopped it)
  * @broken: the device can no longer be talked to (written by the worker)
  * @orphan: in the list of orphans while the region is one
+ * @vmcore: in a kdump kernel, which has nothing but that
  * @worker: the kthread
  * @wait: what the worker waits on
  * @flags: enum virtio_mhp_flag
@@ -166,6 +168,7 @@ struct virtio_mhp {
 	bool module_held;
 	bool broken;
 	struct list_head orphan;
+	struct virtio_mhp_vmcore *vmcore;
 
 	struct task_struct *worker;
 	wait_queue_head_t wait;
@@ -317,6 +320,21 @@ int virtio_mhp_pm_init(struct virtio_mhp *vmhp);
 void virtio_mhp_pm_deinit(struct virtio_mhp *vmhp);
 int virtio_mhp_freeze(struct virtio_device *vdev);
 int virtio_mhp_restore(struct virtio_device *vdev);
+
+/* vmcore.c: reading the memory of a crashed kernel */
+#ifdef CONFIG_PROC_VMCORE
+int virtio_mhp_vmcore_init(struct virtio_mhp *vmhp);
+void virtio_mhp_vmcore_deinit(struct virtio_mhp *vmhp);
+#else
+static inline int virtio_mhp_vmcore_init(struct virtio_mhp *vmhp)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline void virtio_mhp_vmcore_deinit(struct virtio_mhp *vmhp)
+{
+}
+#endif
 
 /* sysfs.c: attributes */
 extern const struct attribute_group *virtio_mhp_groups[];

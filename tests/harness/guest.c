@@ -109,7 +109,7 @@ void guest_free(Guest *guest)
     g_free(guest);
 }
 
-static bool guest_wait_ready(Guest *guest, GError **error)
+bool guest_wait_ready(Guest *guest, GError **error)
 {
     const char *release = agent_wait_ready(guest->agent, GUEST_BOOT_MS, error);
 

@@ -46,6 +46,9 @@ bool guest_boot(Guest *guest, GError **error);
 /* Reset the machine and wait until the agent is ready again */
 bool guest_reset(Guest *guest, GError **error);
 
+/* Wait until the agent of a kernel that has just started is ready */
+bool guest_wait_ready(Guest *guest, GError **error);
+
 Vm *guest_vm(Guest *guest);
 Qmp *guest_qmp(Guest *guest);
 Agent *guest_agent(Guest *guest);

@@ -13,8 +13,10 @@ static const struct {
 } tools[] = {
     {"mhp-await", tool_await},
     {"mhp-fill", tool_fill},
+    {"mhp-kexec", tool_kexec},
     {"mhp-memmap", tool_memmap},
     {"mhp-pin", tool_pin},
+    {"mhp-vmcore", tool_vmcore},
     {"mhp-worker", tool_worker},
 };
 

@@ -24,6 +24,14 @@ int tool_await(int argc, char **argv);
 int tool_fill(int argc, char **argv);
 
 /*
+ * mhp-kexec [-p] KERNEL INITRD CMDLINE
+ * mhp-kexec -e
+ *
+ * Load another kernel, with -p for when this one crashes; and start it.
+ */
+int tool_kexec(int argc, char **argv);
+
+/*
  * mhp-memmap BLOCK_SIZE ADDR…
  *
  * For each block at ADDR (hexadecimal) print a line "ADDR NB": how many pages
@@ -38,6 +46,16 @@ int tool_memmap(int argc, char **argv);
  * until killed.
  */
 int tool_pin(int argc, char **argv);
+
+/*
+ * mhp-vmcore ADDR [read]
+ *
+ * In a kernel that was started by a crash: print a line "load ADDR SIZE" for
+ * each range of memory in /proc/vmcore, and "word ADDR VALUE" for what stands
+ * at ADDR (all hexadecimal). Then touch all pages of it by mapping them, or by
+ * reading, and print "read BYTES".
+ */
+int tool_vmcore(int argc, char **argv);
 
 /*
  * mhp-worker MIB
