@@ -23,11 +23,11 @@ module_param_named(drive_virtio_mem, virtio_mhp_drive_virtio_mem, bool, 0444);
 MODULE_PARM_DESC(drive_virtio_mem,
 		 "drive virtio-mem devices, too (default no)");
 
+/* The module is loaded for ours alone: theirs have a driver of their own. */
 static const struct virtio_device_id virtio_mhp_ids[] = {
 	{ VIRTIO_ID_MHP, VIRTIO_DEV_ANY_ID },
 	{ 0 },
 };
-/* The module is loaded for ours alone: theirs have a driver of their own. */
 MODULE_DEVICE_TABLE(virtio, virtio_mhp_ids);
 
 static const struct virtio_device_id virtio_mhp_all_ids[] = {

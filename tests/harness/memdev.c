@@ -231,8 +231,8 @@ unsigned memdev_count_self_hosted(GArray *blocks)
 }
 
 /*
- * The virtio device's folder is found by its ID, bound to a driver or not: ours,
- * or virtio-mem's, which our driver can be told to drive, too
+ * The virtio device's folder is found by its ID, bound to a driver or not: it
+ * is ours, or virtio-mem's, which our driver can be told to drive
  */
 char *memdev_attr(Guest *guest, const char *name, GError **error)
 {

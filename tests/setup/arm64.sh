@@ -56,14 +56,22 @@ setup_arm64() {
     apt_need "$(kernel_compiler $arm64_guest)-aarch64-linux-gnu" libc6-dev-arm64-cross
 }
 
+# build_arm64_modules FOLDER HEADERS OUTPUT: all of kbuild's warnings are errors.
+build_arm64_modules() {
+    local output
+
+    output=$(make -s -C "$top/$1" KDIR="$2" BUILD="$3" W=1 \
+        ARCH=arm64 CROSS_COMPILE=aarch64-linux-gnu- 2>&1) ||
+        die "$1 does not build for arm64: $output"
+    [ -z "$output" ] || die "building $1 for arm64 should print nothing: $output"
+}
+
 build_arm64() {
-    local dir=$build/guest/$arm64_guest compiler output
+    local dir=$build/guest/$arm64_guest compiler
     compiler=aarch64-linux-gnu-$(kernel_compiler $arm64_guest)
 
-    output=$(make -s -C "$top/guest-driver" KDIR="$dir/headers" BUILD="$dir/driver" W=1 \
-        ARCH=arm64 CROSS_COMPILE=aarch64-linux-gnu- 2>&1) ||
-        die "the driver does not build for arm64: $output"
-    [ -z "$output" ] || die "building for arm64 should print nothing: $output"
+    build_arm64_modules guest-driver "$dir/headers" "$dir/driver"
+    build_arm64_modules tests/system/modules "$dir/headers" "$dir/test-modules"
     run_quietly "$compiler" -static -O2 -Wall -Wextra -Werror -std=gnu11 -D_GNU_SOURCE \
         -o "$dir/init" "$top"/tests/harness/guest/*.c
     pack_guest $arm64_guest "$dir/init" "$dir/busybox"

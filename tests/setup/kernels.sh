@@ -79,14 +79,20 @@ newest_make() {
         ' bash "$sid/root" "$top" "$@" </dev/null
 }
 
-# All of kbuild's warnings are errors here.
-build_newest() {
-    local dir=$build/guest/newest output
+# build_newest_modules FOLDER RELEASE OUTPUT: all of kbuild's warnings are errors.
+build_newest_modules() {
+    local output
 
-    output=$(newest_make -s -C /mnt/guest-driver W=1 \
-        KDIR="/usr/src/linux-headers-$(cat "$dir/release")" \
-        BUILD=/mnt/build/guest/newest/driver 2>&1) ||
-        die "the driver does not build for $(cat "$dir/release"): $output"
-    [ -z "$output" ] || die "building for $(cat "$dir/release") should print nothing: $output"
+    output=$(newest_make -s -C "/mnt/$1" W=1 KDIR="/usr/src/linux-headers-$2" \
+        BUILD="/mnt/$3" 2>&1) || die "$1 does not build for $2: $output"
+    [ -z "$output" ] || die "building $1 for $2 should print nothing: $output"
+}
+
+build_newest() {
+    local guest=build/guest/newest release
+    release=$(cat "$top/$guest/release")
+
+    build_newest_modules guest-driver "$release" $guest/driver
+    build_newest_modules tests/system/modules "$release" $guest/test-modules
     pack_guest newest
 }

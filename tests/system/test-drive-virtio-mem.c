@@ -98,8 +98,7 @@ static void test_there_and_back(void)
     system_end(guest);
 }
 
-/* Device blocks are smaller than what Linux can use: the rest stays unplugged
- */
+/* Device blocks are smaller than what Linux can use: a rest stays unplugged */
 static void test_odd_size(void)
 {
     Guest *guest = boot(MEMDEV_STOCK);
