@@ -33,7 +33,8 @@ static const char *const klog_words[] = {
     "invoked oom-killer",
     "Out of memory",
     "Bad page state",
-    "page dumped because",
+    /* A page that cannot move is dumped, too, and is no trouble */
+    "page dumped because: VM_",
     "_add corruption",
     "_del corruption",
     "KASAN",
