@@ -66,6 +66,14 @@ static Guest *system_new_sized(uint64_t boot_size, uint64_t region_size,
     return guest_new(&config);
 }
 
+void system_need_module(const char *name)
+{
+    g_autofree char *path = g_strdup_printf("guest/%s/test-modules/%s.ko",
+                                            system_kver(), name);
+
+    system_need(path);
+}
+
 Guest *system_new(uint64_t region_size, const char *cmdline)
 {
     return system_new_sized(0, region_size, cmdline);

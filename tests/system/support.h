@@ -23,6 +23,9 @@
  */
 void system_init(int *argc, char ***argv);
 
+/* The same for a module of tests/system/modules/ */
+void system_need_module(const char *name);
+
 /* The guest's kernel: a folder of $MHP_BUILD/guest */
 const char *system_kver(void);
 

@@ -2,7 +2,8 @@
 /*
  * mhp-pin: takes anonymous memory until a page of it lies in the wanted range
  * of physical addresses, pins that page by putting it into a pipe (vmsplice
- * holds a reference that migration cannot move), and gives the rest back.
+ * holds a reference that migration cannot move), and gives the rest back. With
+ * a NUMA node given, it takes memory from there alone.
  */
 #include "tools.h"
 
@@ -12,7 +13,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <linux/mempolicy.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -76,17 +79,24 @@ static int pin_hold(char *page, uint64_t paddr)
     }
 }
 
+static int pin_bind(const char *node)
+{
+    unsigned long mask = 1UL << strtoul(node, NULL, 10);
+
+    return (int)syscall(SYS_set_mempolicy, MPOL_BIND, &mask, 8 * sizeof(mask));
+}
+
 int tool_pin(int argc, char **argv)
 {
-    uint64_t addr = argc == 3 ? strtoull(argv[1], NULL, 16) : 0;
-    uint64_t size = argc == 3 ? strtoull(argv[2], NULL, 16) : 0;
+    uint64_t addr = argc >= 3 ? strtoull(argv[1], NULL, 16) : 0;
+    uint64_t size = argc >= 3 ? strtoull(argv[2], NULL, 16) : 0;
     int pagemap = open("/proc/self/pagemap", O_RDONLY);
     char *chunks[PIN_CHUNKS], *page = NULL;
     uint64_t paddr = 0;
     int n = 0;
 
-    if (!size || pagemap < 0) {
-        fprintf(stderr, "usage: mhp-pin ADDR SIZE\n");
+    if (!size || pagemap < 0 || (argc > 3 && pin_bind(argv[3]) < 0)) {
+        fprintf(stderr, "usage: mhp-pin ADDR SIZE [NODE]\n");
         return 2;
     }
     while (!page && n < PIN_CHUNKS && (chunks[n] = pin_chunk())) {
