@@ -210,7 +210,8 @@ static int virtio_mhp_connect(struct virtio_mhp *vmhp)
 
 static void virtio_mhp_disconnect(struct virtio_device *vdev)
 {
-	virtio_reset_device(vdev);
+	if (!virtio_mhp_is_gone(vdev))
+		virtio_reset_device(vdev);
 	vdev->config->del_vqs(vdev);
 }
 

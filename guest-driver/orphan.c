@@ -93,6 +93,8 @@ struct virtio_mhp *virtio_mhp_orphan_adopt(const struct virtio_mhp *vmhp)
 	orphan->flags = 0;
 	virtio_mhp_forget_requests(orphan);
 	orphan->index = vmhp->index;
+	orphan->is_lost = false;
+	orphan->nr_recoveries = 0;
 	vmhp->vdev->priv = orphan;
 	WRITE_ONCE(orphan->vdev, vmhp->vdev);
 	return orphan;
@@ -147,22 +149,20 @@ static int virtio_mhp_unit_reconcile(struct virtio_mhp *vmhp, unsigned int unit)
 }
 
 /**
- * virtio_mhp_orphan_reconcile() - see that the device has plugged what is in use
- * @vmhp: a region, adopted or new, whose device can be talked to
+ * virtio_mhp_reconcile() - make the states of units agree with the device
+ * @vmhp: the device, which does not know what it was asked last
  *
- * Context: before the worker starts.
- * Return: 0, at once if the region is new; -ENXIO if the device has not plugged
- *	what it should; else as virtio_mhp_query_state().
+ * Context: worker, or before it starts.
+ * Return: 0; -ENXIO after a message if the device has not plugged what is in
+ *	use; else as virtio_mhp_query_state().
  */
-int virtio_mhp_orphan_reconcile(struct virtio_mhp *vmhp)
+int virtio_mhp_reconcile(struct virtio_mhp *vmhp)
 {
 	const u64 end = vmhp->addr + vmhp->usable_region_size;
 	unsigned int unit, nr_units;
 	u64 addr;
 	int rc;
 
-	if (!virtio_mhp_is_in_use(vmhp))
-		return 0;
 	/* DEV-REQ-3: what is beyond cannot be asked for, nor plugged. */
 	nr_units = virtio_mhp_blocks_usable_units(&vmhp->blocks, end);
 	for (unit = 0; unit < nr_units; unit++) {
@@ -171,11 +171,29 @@ int virtio_mhp_orphan_reconcile(struct virtio_mhp *vmhp)
 			continue;
 		addr = virtio_mhp_unit_addr(&vmhp->blocks, unit);
 		dev_err(&vmhp->vdev->dev,
-			"the memory of an earlier device is in use, but this device does not have %#llx-%#llx plugged like it: %d\n",
+			"the memory in use is lost: the device does not have %#llx-%#llx plugged like it: %d\n",
 			addr, addr + vmhp->blocks.unit_size - 1, rc);
 		return rc;
 	}
-	dev_info(&vmhp->vdev->dev,
-		 "went on with the memory of an earlier device\n");
 	return 0;
+}
+
+/**
+ * virtio_mhp_orphan_reconcile() - see that the device has plugged what is in use
+ * @vmhp: a region, adopted or new, whose device can be talked to
+ *
+ * Context: before the worker starts.
+ * Return: 0, at once if the region is new; else as virtio_mhp_reconcile().
+ */
+int virtio_mhp_orphan_reconcile(struct virtio_mhp *vmhp)
+{
+	int rc;
+
+	if (!virtio_mhp_is_in_use(vmhp))
+		return 0;
+	rc = virtio_mhp_reconcile(vmhp);
+	if (!rc)
+		dev_info(&vmhp->vdev->dev,
+			 "went on with the memory of an earlier device\n");
+	return rc;
 }

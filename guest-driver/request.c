@@ -63,11 +63,14 @@ int virtio_mhp_vq_init(struct virtio_mhp *vmhp)
 	return 0;
 }
 
+/* One that somebody reset, or that is gone, does not say that it is ready. */
 static bool virtio_mhp_can_answer(struct virtio_mhp *vmhp)
 {
+	const u8 status = vmhp->vdev->config->get_status(vmhp->vdev);
+
 	return !virtqueue_is_broken(vmhp->vq) &&
-	       !(vmhp->vdev->config->get_status(vmhp->vdev) &
-		 VIRTIO_CONFIG_S_NEEDS_RESET) &&
+	       status & VIRTIO_CONFIG_S_DRIVER_OK &&
+	       !(status & VIRTIO_CONFIG_S_NEEDS_RESET) &&
 	       !test_bit(VIRTIO_MHP_REMOVING, &vmhp->flags);
 }
 
@@ -102,8 +105,7 @@ static int virtio_mhp_exchange(struct virtio_mhp *vmhp)
 static void virtio_mhp_set_broken(struct virtio_mhp *vmhp)
 {
 	if (!vmhp->broken && !test_bit(VIRTIO_MHP_REMOVING, &vmhp->flags))
-		dev_err(&vmhp->vdev->dev,
-			"the device is broken, no more requests are sent\n");
+		dev_err(&vmhp->vdev->dev, "the device is broken\n");
 	WRITE_ONCE(vmhp->broken, true);
 }
 
@@ -213,6 +215,8 @@ static int virtio_mhp_send_range(struct virtio_mhp *vmhp, u16 type,
 
 	dev_dbg(&vmhp->vdev->dev, "%s %#llx-%#llx: %d\n", what, addr,
 		addr + blocks->unit_size - 1, rc);
+	if (!rc)
+		vmhp->nr_recoveries = 0;
 	/* That a newer request came in between is no error. */
 	if (rc && !(rc == -EAGAIN && virtio_mhp_is_changed(vmhp)))
 		virtio_mhp_note_error(vmhp, unit, virtio_mhp_refusal(type, rc),

@@ -77,8 +77,10 @@ static void virtio_mhp_take_back_reports(struct virtio_mhp *vmhp)
 
 static int virtio_mhp_come_closer(struct virtio_mhp *vmhp)
 {
-	int rc = virtio_mhp_check_device(vmhp);
+	int rc = virtio_mhp_recover(vmhp);
 
+	if (!rc)
+		rc = virtio_mhp_check_device(vmhp);
 	if (!rc)
 		rc = virtio_mhp_config_refresh(vmhp);
 	if (!rc)
@@ -167,7 +169,7 @@ static long virtio_mhp_until_due(const struct virtio_mhp *vmhp)
  *   -EINPROGRESS  units failed, each of which backs off by itself: sleep until
  *            one of them is due
  *   -ENOSPC  nothing more can be done: sleep until the configuration changes
- *   else     the device is broken: likewise
+ *   -EIO     the device is broken: back off before it is reset, or likewise
  */
 static long virtio_mhp_next_timeout(struct virtio_mhp *vmhp, int rc,
 				    long *backoff)
@@ -180,16 +182,20 @@ static long virtio_mhp_next_timeout(struct virtio_mhp *vmhp, int rc,
 	case -EAGAIN:
 		if (test_bit(VIRTIO_MHP_CHANGED, &vmhp->flags))
 			return 0;
-		fallthrough;
+		break;
+	case -EIO:
+		if (!virtio_mhp_can_recover(vmhp))
+			return MAX_SCHEDULE_TIMEOUT;
+		break;
 	case -EBUSY:
 	case -ENOMEM:
 	case -EINVAL:
-		*backoff =
-			min_t(long, 2 * timeout, VIRTIO_MHP_BACKOFF_MAX * HZ);
-		return timeout;
+		break;
 	default:
 		return MAX_SCHEDULE_TIMEOUT;
 	}
+	*backoff = min_t(long, 2 * timeout, VIRTIO_MHP_BACKOFF_MAX * HZ);
+	return timeout;
 }
 
 static int virtio_mhp_worker(void *data)

@@ -118,6 +118,8 @@ struct virtio_mhp_unit {
  * @unplug_all_first: blocks of an earlier driver are to be unplugged (worker)
  * @module_held: the module cannot be unloaded (worker, and who stopped it)
  * @broken: the device can no longer be talked to (written by the worker)
+ * @is_lost: and no reset would help (worker only)
+ * @nr_recoveries: resets since anything was plugged or unplugged (worker only)
  * @orphan: in the list of orphans while the region is one
  * @vmcore: in a kdump kernel, which has nothing but that
  * @worker: the kthread
@@ -167,6 +169,8 @@ struct virtio_mhp {
 	bool unplug_all_first;
 	bool module_held;
 	bool broken;
+	bool is_lost;
+	unsigned int nr_recoveries;
 	struct list_head orphan;
 	struct virtio_mhp_vmcore *vmcore;
 
@@ -313,6 +317,7 @@ void virtio_mhp_worker_stop(struct virtio_mhp *vmhp);
 /* orphan.c: regions whose memory is in use and whose device is gone */
 bool virtio_mhp_orphan_leave(struct virtio_mhp *vmhp);
 struct virtio_mhp *virtio_mhp_orphan_adopt(const struct virtio_mhp *vmhp);
+int virtio_mhp_reconcile(struct virtio_mhp *vmhp);
 int virtio_mhp_orphan_reconcile(struct virtio_mhp *vmhp);
 
 /* pm.c: suspending and hibernating */
@@ -320,6 +325,11 @@ int virtio_mhp_pm_init(struct virtio_mhp *vmhp);
 void virtio_mhp_pm_deinit(struct virtio_mhp *vmhp);
 int virtio_mhp_freeze(struct virtio_device *vdev);
 int virtio_mhp_restore(struct virtio_device *vdev);
+
+/* recover.c: devices that break */
+bool virtio_mhp_is_gone(struct virtio_device *vdev);
+bool virtio_mhp_can_recover(struct virtio_mhp *vmhp);
+int virtio_mhp_recover(struct virtio_mhp *vmhp);
 
 /* vmcore.c: reading the memory of a crashed kernel */
 #ifdef CONFIG_PROC_VMCORE

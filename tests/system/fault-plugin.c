@@ -6,6 +6,7 @@
  * itself.
  */
 #include "qemu/osdep.h"
+#include "hw/hotplug.h"
 #include "hw/qdev-core.h"
 #include "hw/virtio/virtio.h"
 #include "qapi/error.h"
@@ -56,10 +57,14 @@ static void poll_later(void)
     timer_mod(&timer, qemu_clock_get_ms(QEMU_CLOCK_REALTIME) + FAULT_POLL_MS);
 }
 
-/* The proxy is the device that is on the bus. */
+/* The proxy is the device that is on the bus. Nobody asks the guest. */
 static void vanish(VirtIODevice *vdev)
 {
-    object_unparent(OBJECT(qdev_get_parent_bus(DEVICE(vdev))->parent));
+    DeviceState *proxy = qdev_get_parent_bus(DEVICE(vdev))->parent;
+
+    hotplug_handler_unplug(qdev_get_hotplug_handler(proxy), proxy,
+                           &error_abort);
+    object_unparent(OBJECT(proxy));
 }
 
 static void on_timer(void *opaque)

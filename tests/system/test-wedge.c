@@ -381,6 +381,93 @@ static void test_late_answer(void)
     check_goes_on();
 }
 
+/* What the driver takes for a broken device */
+typedef struct Breakage {
+    const char *what;
+    FaultKind kind;
+    uint16_t type;
+    uint32_t size;
+} Breakage;
+
+static const Breakage breakages[] = {
+    {"it wants to be reset", FAULT_BREAK, 0, 0},
+    {"a response of no known type", FAULT_ANSWER, 0x7777,
+     sizeof(struct virtio_mhp_resp)},
+    {"no response", FAULT_ANSWER, VIRTIO_MHP_RESP_ACK, 0},
+    {"a response without its payload", FAULT_ANSWER, VIRTIO_MHP_RESP_ACK, 2},
+    {"a response without its last byte", FAULT_ANSWER, VIRTIO_MHP_RESP_ACK,
+     sizeof(struct virtio_mhp_resp) - 1},
+};
+
+static void break_device(const Breakage *breakage, uint16_t request,
+                         unsigned nb)
+{
+    fault->type = breakage->type;
+    fault->size = breakage->size;
+    faulty_mishandle(fault, breakage->kind, request, nb);
+}
+
+/* DEV-RESET-1: it breaks in the middle, is reset, and nothing is lost */
+static void test_device_breaks(void)
+{
+    g_autofree char *log = NULL;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(breakages); i++) {
+        g_test_message("%s", breakages[i].what);
+        resize(MEMORY_BLOCK_SIZE);
+        break_device(&breakages[i], VIRTIO_MHP_REQ_PLUG, 1);
+        resize(3 * MEMORY_BLOCK_SIZE);
+        break_device(&breakages[i], VIRTIO_MHP_REQ_UNPLUG, 1);
+        resize(MEMORY_BLOCK_SIZE);
+        g_assert_cmpuint(faulty_hits(fault), ==, 1);
+    }
+    log = system_run(guest, "dmesg");
+    g_assert_cmpuint(klog_count(log, "the device has been reset"), ==,
+                     2 * G_N_ELEMENTS(breakages));
+    check_goes_on();
+}
+
+static void rebind(void)
+{
+    g_free(system_run(guest, "cd /sys/bus/virtio/drivers/mhp_vmemmap_mem;"
+                             "echo virtio* >/tmp/device;"
+                             "cat /tmp/device >unbind;"
+                             "cat /tmp/device >bind"));
+}
+
+/* It breaks again and again: it is left alone until it is bound anew */
+static void test_device_stays_broken(void)
+{
+    g_autofree char *text = NULL;
+
+    resize(MEMORY_BLOCK_SIZE);
+    break_device(&breakages[0], FAULT_ALL_REQUESTS, ALWAYS);
+    system_request(guest, 3 * MEMORY_BLOCK_SIZE);
+    g_free(system_run(guest, "until dmesg | grep 'the device stays broken';"
+                             "do sleep 0.1; done"));
+    text = system_attr_text(guest, "last_error");
+    g_assert_cmpstr(text, ==, "device broken");
+    faulty_be_honest(fault);
+    g_assert_cmpuint(system_attr(guest, "online_size"), ==, MEMORY_BLOCK_SIZE);
+    rebind();
+    check_size(3 * MEMORY_BLOCK_SIZE);
+    check_goes_on();
+}
+
+/* The last of all: the device is torn out while a request is under way */
+static void test_device_vanishes(void)
+{
+    g_free(system_run(guest, "readlink -f /sys/bus/virtio/drivers/"
+                             "mhp_vmemmap_mem/virtio*/.. >/tmp/device"));
+    faulty_mishandle(fault, FAULT_VANISH, VIRTIO_MHP_REQ_PLUG, 1);
+    system_request(guest, GROWTH);
+    g_free(system_run(guest, "until dmesg | grep 'the device is broken';"
+                             "do sleep 0.1; done;"
+                             "echo 1 >$(cat /tmp/device)/remove"));
+    g_free(system_run(guest, "rmmod mhp_vmemmap_mem"));
+    system_check_klog(guest);
+}
+
 /* A driver that waits for an answer can leave the device, and return */
 static void test_unbind_without_answer(void)
 {
@@ -435,6 +522,10 @@ int main(int argc, char **argv)
     ADD("the configuration is not true", test_false_configuration);
     ADD("an answer comes late", test_late_answer);
     ADD("the driver leaves without its answer", test_unbind_without_answer);
+    ADD("the device breaks, and is reset", test_device_breaks);
+    ADD("the device stays broken until it is bound anew",
+        test_device_stays_broken);
+    ADD("the device vanishes", test_device_vanishes);
     status = g_test_run();
     system_end(guest);
     return status;
