@@ -22,8 +22,8 @@
 #define MEMMAP_PAGES (MEMMAP_SIZE / 4096)
 
 #define GUEST_BOOT_SIZE (1 * GiB)
-#define GUEST_BOOT_MS 120000
-#define GUEST_SCRIPT_MS 60000
+#define GUEST_BOOT_MS 300000
+#define GUEST_SCRIPT_MS 120000
 
 typedef struct GuestConfig {
     const char *kver;     /* a folder of $MHP_BUILD/guest, such as 6.12 */

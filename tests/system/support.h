@@ -13,7 +13,7 @@
 #include "wait.h"
 
 /* A resize that comes no closer for so long has failed */
-#define SYSTEM_STALL_MS 60000
+#define SYSTEM_STALL_MS 120000
 
 #define SYSTEM_MEMMAP_ON "memory_hotplug.memmap_on_memory=1"
 
