@@ -45,7 +45,7 @@ fi
 # The tests load mocks that nothing names as a dependency.
 cd "$dir/out"
 mapfile -t mocks < <(ninja -t targets all |
-    sed -n 's|^\(tests/lib[a-z0-9]*\(mock\|util[a-z]*\)\.so\):.*|\1|p')
+    sed -n 's,^\(tests/lib[a-z0-9]*\(mock\|util[a-z]*\)\.so\):.*,\1,p')
 quietly ninja "${mocks[@]}" "${tests[@]/#/tests/}"
 for test in "${tests[@]}"; do
     quietly "tests/$test"

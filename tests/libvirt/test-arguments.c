@@ -27,8 +27,8 @@ static bool argument_counts(const char *option, const char *value)
 /* One a line, options with their values, without the daemon's own paths */
 static char *arguments_filter(const char *line)
 {
-    g_autoptr(GString)
-        text = g_string_new("# SPDX-License-Identifier: GPL-2.0-or-later\n");
+    g_autoptr(GString) text = g_string_new("# SPDX-License-"
+                                           "Identifier: GPL-2.0-or-later\n");
     g_autoptr(GError) error = NULL;
     g_auto(GStrv) argv = NULL;
 

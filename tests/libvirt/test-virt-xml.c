@@ -299,7 +299,7 @@ static void test_size_limit(void)
     g_autofree char *out = NULL;
     g_autofree char *err = NULL;
 
-    memcpy(text, "<domain>", 8);
+    text[0] = '<';
     g_assert_cmpint(tool_run(text, (gssize)length, "--max 8G", &out, &err), ==,
                     1);
     assert_message(err, "the XML is larger than 4 MiB");
