@@ -22,6 +22,7 @@ static const Arch arch_x86 = {
     .console = "ttyS0",
     /* By 2 MiB or 1 GiB: next to nothing */
     .page_tables = 0,
+    .has_accessible_virtio_mem = true,
 };
 
 const Arch *arch_of(const char *kver)

@@ -7,6 +7,7 @@
 #ifndef MHP_ARCH_H
 #define MHP_ARCH_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 typedef struct Arch {
@@ -15,6 +16,7 @@ typedef struct Arch {
     const char *machine;
     const char *console;
     uint64_t page_tables; /* boot memory that maps each GiB that is added */
+    bool has_accessible_virtio_mem; /* as in QEMU before 7.0 */
 } Arch;
 
 /* The architecture of the guest with the kernel @kver */

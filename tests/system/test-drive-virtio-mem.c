@@ -10,7 +10,8 @@
 #define REGION_SIZE (6 * GiB)
 #define GROWTH (4 * GiB)
 #define STOCK_BLOCK_SIZE (2 * MiB)
-#define BOOT_MEMORY_PER_GIB_MAX (64 * KiB)
+/* What is taken once weighs more in a few GiB: twice as much as elsewhere */
+#define BOOT_MEMORY_PER_GIB_MAX (128 * KiB)
 #define BOOT_MEMORY_LOST_MAX (1 * MiB)
 
 #define LOAD_STOCK "insmod /lib/modules/virtio_mem.ko && "
@@ -167,8 +168,13 @@ static void test_taken_from_stock(void)
 /* A device that allows more than the driver will do */
 static void test_accessible(void)
 {
-    Guest *guest = boot(MEMDEV_STOCK ",unplugged-inaccessible=off");
+    Guest *guest;
 
+    if (!arch_of(system_kver())->has_accessible_virtio_mem) {
+        g_test_message("every virtio-mem is inaccessible there");
+        return;
+    }
+    guest = boot(MEMDEV_STOCK ",unplugged-inaccessible=off");
     system_load_driver(guest, "drive_virtio_mem=1");
     system_resize(guest, 1 * GiB);
     assert_blocks(guest, 1 * GiB);
