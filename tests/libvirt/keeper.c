@@ -36,14 +36,17 @@ const char *keeper_folder(void)
     return keeper_path;
 }
 
-/* Asked once: a child between fork() and exec() must not */
+/*
+ * Asked once: a child between fork() and exec() must not. libvirt 9 makes its
+ * user only for the system's daemon.
+ */
 static void keeper_find_user(void)
 {
     const struct passwd *user = getuid() ? getpwuid(getuid())
                                          : getpwnam(KEEPER_USER);
 
-    if (!user) {
-        g_error("there is no user %s, libvirt's package makes it", KEEPER_USER);
+    if (!user && !(user = getpwnam("nobody"))) {
+        g_error("there is neither user " KEEPER_USER " nor nobody");
     }
     keeper_user_id = user->pw_uid;
     keeper_group_id = user->pw_gid;

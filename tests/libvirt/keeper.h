@@ -27,8 +27,8 @@ int keeper_run(KeeperBody body, int argc, char **argv);
 const char *keeper_folder(void);
 
 /*
- * Who daemons run as: libvirt-qemu if we are root, else ourselves. Becoming it
- * is for a child before it executes a program.
+ * Who daemons run as: libvirt-qemu (or nobody) if we are root, else ourselves.
+ * Becoming it is for a child before it executes a program.
  */
 uid_t keeper_uid(void);
 gid_t keeper_gid(void);

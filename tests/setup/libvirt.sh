@@ -80,3 +80,12 @@ disable_libvirt() {
     as_root systemctl disable "${libvirt_units[@]}" >"$build/install.log" 2>&1 ||
         say "could not disable libvirt's units, they start at the next boot: see $build/install.log"
 }
+
+# The suite with Debian 12's own libvirt 9.0, in a Debian below build/old-libvirt
+# where everything is built from the last commit; nothing stays mounted.
+test_old_libvirt() {
+    say "testing with the libvirt of Debian bookworm"
+    apt_need debootstrap git
+    as_root "$top/tests/setup/fresh-machine" --suite bookworm --keep "$build/old-libvirt" \
+        'MHP_LIBVIRT_SUITE=bookworm ./mhp -y test libvirt'
+}
