@@ -45,7 +45,8 @@ static void keeper_find_user(void)
     const struct passwd *user = getuid() ? getpwuid(getuid())
                                          : getpwnam(KEEPER_USER);
 
-    if (!user && !(user = getpwnam("nobody"))) {
+    user = user ? user : getpwnam("nobody");
+    if (!user) {
         g_error("there is neither user " KEEPER_USER " nor nobody");
     }
     keeper_user_id = user->pw_uid;
@@ -150,35 +151,48 @@ static int keeper_wait(pid_t pid, const sigset_t *signals)
     }
 }
 
+static bool keeper_is_child(const char *pid)
+{
+    g_autofree char *path = g_build_filename("/proc", pid, "stat", NULL);
+    g_autofree char *stat = NULL;
+    const char *fields;
+    int parent = 0;
+
+    if (!g_file_get_contents(path, &stat, NULL, NULL)) {
+        return false;
+    }
+    fields = strrchr(stat, ')');
+    return fields && sscanf(fields, ") %*c %d", &parent) == 1 &&
+           parent == getpid();
+}
+
 /* 0 if there is none */
-static pid_t keeper_find_child(char **cmdline)
+static pid_t keeper_find_child(void)
 {
     g_autoptr(GDir) dir = g_dir_open("/proc", 0, NULL);
     const char *name;
 
     while (dir && (name = g_dir_read_name(dir))) {
-        g_autofree char *path = g_strdup_printf("/proc/%s/stat", name);
-        g_autofree char *cmdline_path = g_strdup_printf("/proc/%s/cmdline",
-                                                        name);
-        g_autofree char *stat = NULL;
-        const char *fields;
-        size_t size;
-        int parent;
-
-        if (!g_ascii_isdigit(*name) ||
-            !g_file_get_contents(path, &stat, NULL, NULL) ||
-            !(fields = strrchr(stat, ')')) ||
-            sscanf(fields, ") %*c %d", &parent) != 1 || parent != getpid()) {
-            continue;
+        if (g_ascii_isdigit(*name) && keeper_is_child(name)) {
+            return atoi(name);
         }
-        if (g_file_get_contents(cmdline_path, cmdline, &size, NULL)) {
-            for (size_t i = 0; i + 1 < size; i++) {
-                (*cmdline)[i] = (*cmdline)[i] ? (*cmdline)[i] : ' ';
-            }
-        }
-        return atoi(name);
     }
     return 0;
+}
+
+static void keeper_tell(pid_t pid)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/cmdline", pid);
+    g_autofree char *cmdline = NULL;
+    size_t size = 0;
+
+    if (g_file_get_contents(path, &cmdline, &size, NULL)) {
+        for (size_t i = 0; i + 1 < size; i++) {
+            cmdline[i] = cmdline[i] ? cmdline[i] : ' ';
+        }
+    }
+    fprintf(stderr, "left behind: process %d: %s\n", pid,
+            cmdline ? cmdline : "");
 }
 
 /* End what is left; the children of one that ends become ours */
@@ -188,13 +202,11 @@ static bool keeper_end_children(void)
     pid_t pid;
 
     do {
-        g_autofree char *cmdline = NULL;
-
         while (waitpid(-1, NULL, WNOHANG) > 0) {
         }
-        pid = keeper_find_child(&cmdline);
+        pid = keeper_find_child();
         if (pid) {
-            fprintf(stderr, "left behind: process %d: %s\n", pid, cmdline);
+            keeper_tell(pid);
             kill(pid, SIGKILL);
             waitpid(pid, NULL, 0);
             was_clean = false;

@@ -22,8 +22,10 @@ typedef int (*KeeperBody)(int argc, char **argv);
  */
 int keeper_run(KeeperBody body, int argc, char **argv);
 
-/* The body's folder, where its daemons may read and write; short enough for
- * libvirt to put sockets deep in it */
+/*
+ * The body's folder, where its daemons may read and write; short enough for
+ * libvirt to put sockets deep in it
+ */
 const char *keeper_folder(void);
 
 /*

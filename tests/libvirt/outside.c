@@ -51,10 +51,8 @@ static void search_tree(Search *search, const char *path)
     if (search_is_newer(search, &st) && search_is_theirs(search, path, &st)) {
         g_ptr_array_add(search->found, g_strdup(path));
     }
-    if (!S_ISDIR(st.st_mode) || !(dir = g_dir_open(path, 0, NULL))) {
-        return;
-    }
-    while ((name = g_dir_read_name(dir))) {
+    dir = S_ISDIR(st.st_mode) ? g_dir_open(path, 0, NULL) : NULL;
+    while (dir && (name = g_dir_read_name(dir))) {
         g_autofree char *child = g_build_filename(path, name, NULL);
 
         search_tree(search, child);
