@@ -10,11 +10,26 @@
 
 #define TRACING "/sys/kernel/tracing"
 
+static void tracing_mount(Guest *guest)
+{
+    g_free(system_run(guest, "[ -e " TRACING "/set_event ] ||"
+                             " mount -t tracefs none " TRACING));
+}
+
+void tracing_probe(Guest *guest, const char *function)
+{
+    tracing_mount(guest);
+    g_free(system_run(guest,
+                      "cd " TRACING " &&"
+                      " echo 'p:probes/%s_begin %s' >>kprobe_events &&"
+                      " echo 'r:probes/%s_end %s' >>kprobe_events",
+                      function, function, function, function));
+}
+
 void tracing_start(Guest *guest, const char *events)
 {
+    tracing_mount(guest);
     g_free(system_run(guest,
-                      "[ -e " TRACING "/set_event ] ||"
-                      " mount -t tracefs none " TRACING "\n"
                       "cd " TRACING " && echo 16384 >buffer_size_kb &&"
                       " echo >trace && echo >set_event &&"
                       " for e in %s; do echo $e >>set_event; done",
@@ -25,12 +40,13 @@ static void trace_event_free(void *opaque)
 {
     TraceEvent *event = opaque;
 
+    g_free(event->task);
     g_free(event->name);
     g_free(event->text);
     g_free(event);
 }
 
-/* "  comm-PID  [CPU] FLAGS  SECONDS: NAME: TEXT"; comm may be anything */
+/* "  NAME-PID  [CPU] FLAGS  SECONDS: NAME: TEXT" */
 static TraceEvent *trace_event_parse(const char *line)
 {
     static GRegex *regex;
@@ -40,17 +56,18 @@ static TraceEvent *trace_event_parse(const char *line)
 
     if (!regex) {
         regex = g_regex_new(
-            "-[0-9]+ +\\[[0-9]+\\] +\\S+ +([0-9.]+): ([^ :]+): ?(.*)", 0, 0,
-            NULL);
+            "(\\S+-[0-9]+) +\\[[0-9]+\\] +\\S+ +([0-9.]+): ([^ :]+): ?(.*)", 0,
+            0, NULL);
     }
     if (!g_regex_match(regex, line, 0, &match)) {
         return NULL;
     }
     event = g_new0(TraceEvent, 1);
-    time = g_match_info_fetch(match, 1);
+    event->task = g_match_info_fetch(match, 1);
+    time = g_match_info_fetch(match, 2);
     event->time = g_ascii_strtod(time, NULL);
-    event->name = g_match_info_fetch(match, 2);
-    event->text = g_match_info_fetch(match, 3);
+    event->name = g_match_info_fetch(match, 3);
+    event->text = g_match_info_fetch(match, 4);
     return event;
 }
 

@@ -13,6 +13,7 @@
 
 typedef struct TraceEvent {
     double time; /* seconds since boot */
+    char *task;  /* the end of its name, and its PID: "mhp-virtio1-60" */
     char *name;  /* without its system */
     char *text;  /* what it prints */
 } TraceEvent;
@@ -22,6 +23,12 @@ typedef struct TraceEvent {
  * from now on. The driver must be loaded for ours.
  */
 void tracing_start(Guest *guest, const char *events);
+
+/*
+ * Make events probes:FUNCTION_begin and probes:FUNCTION_end of a function of
+ * the guest's kernel
+ */
+void tracing_probe(Guest *guest, const char *function);
 
 /*
  * Wait until the event @name with @text in it was seen since the start; all
