@@ -60,7 +60,7 @@ static int virtio_mhp_mb_add_online(struct virtio_mhp *vmhp, unsigned int mb,
 	return virtio_mhp_mb_online(vmhp, mb);
 }
 
-/* Adds what is missing of a plugged unit. */
+/* Adds what is missing of a plugged unit; -EAGAIN if there is a newer request */
 static int virtio_mhp_unit_add(struct virtio_mhp *vmhp, unsigned int unit,
 			       u16 *reason)
 {
@@ -73,6 +73,8 @@ static int virtio_mhp_unit_add(struct virtio_mhp *vmhp, unsigned int unit,
 	for (mb = first; mb < first + nr_mbs; mb++) {
 		if (virtio_mhp_mb_get_state(vmhp, mb) != VIRTIO_MHP_MB_PLUGGED)
 			continue;
+		if (mb > first && virtio_mhp_is_interrupted(vmhp))
+			return -EAGAIN;
 		rc = virtio_mhp_mb_add_online(vmhp, mb, reason);
 		if (rc)
 			return rc;
@@ -109,8 +111,8 @@ static int virtio_mhp_unit_grow(struct virtio_mhp *vmhp, unsigned int unit)
 	if (rc)
 		return rc;
 	rc = virtio_mhp_unit_add(vmhp, unit, &reason);
-	if (!rc)
-		return 0;
+	if (!rc || rc == -EAGAIN)
+		return rc;
 	virtio_mhp_unit_roll_back(vmhp, unit, reason, rc);
 	/* What the kernel says of one block says nothing of the device. */
 	return rc == -ENOMEM ? rc : -ENXIO;
@@ -188,7 +190,7 @@ int virtio_mhp_grow(struct virtio_mhp *vmhp)
  * have removed a part of one.
  *
  * Context: worker.
- * Return: 0, or -EBUSY if that is to be tried again.
+ * Return: 0; -EAGAIN: interrupted; -EBUSY: that is to be tried again.
  */
 int virtio_mhp_complete_units(struct virtio_mhp *vmhp)
 {
@@ -204,6 +206,8 @@ int virtio_mhp_complete_units(struct virtio_mhp *vmhp)
 		if (virtio_mhp_unit_is(blocks, unit, VIRTIO_MHP_MB_PLUGGED))
 			continue;
 		rc = virtio_mhp_unit_add(vmhp, unit, &reason);
+		if (rc == -EAGAIN)
+			return rc;
 		if (rc) {
 			virtio_mhp_report(vmhp, unit, reason, rc);
 			return -EBUSY;
