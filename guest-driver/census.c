@@ -185,8 +185,7 @@ u16 virtio_mhp_census_reason(const struct virtio_mhp_census *census, int error)
 		return VIRTIO_MHP_REASON_HUGETLB;
 	if (census->nr_pinned)
 		return VIRTIO_MHP_REASON_PINNED;
-	return error == -EBUSY ? VIRTIO_MHP_REASON_KERNEL_MEMORY
-			       : VIRTIO_MHP_REASON_BUSY;
+	return VIRTIO_MHP_REASON_BUSY;
 }
 
 /**

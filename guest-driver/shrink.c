@@ -13,6 +13,9 @@
 #include "trace.h"
 #include "virtio_mhp.h"
 
+/* Pages */
+#define VIRTIO_MHP_PROGRESS_MIN 512U
+
 /* Is what kept a unit from going gone? Cheap enough to be asked often. */
 static bool virtio_mhp_unit_has_cleared(struct virtio_mhp *vmhp,
 					unsigned int unit)
@@ -79,12 +82,14 @@ static unsigned int virtio_mhp_sort_candidates(struct virtio_mhp *vmhp)
 
 /*
  * Progress is a reason to try again soon. What others allocate and free in the
- * meantime is none, so it must be an eighth of the best so far.
+ * meantime is none, so it must be an eighth of the best so far, and not just a
+ * few pages.
  */
 static bool virtio_mhp_unit_came_closer(struct virtio_mhp_unit *u,
 					unsigned long left)
 {
-	if (u->backoff && left >= u->left - u->left / 8)
+	if (u->backoff &&
+	    left + max(u->left / 8, VIRTIO_MHP_PROGRESS_MIN) > u->left)
 		return false;
 	u->left = min_t(unsigned long, left, U32_MAX);
 	return true;
@@ -159,28 +164,28 @@ static int virtio_mhp_unit_remove(struct virtio_mhp *vmhp, unsigned int unit)
 int virtio_mhp_unit_vacate(struct virtio_mhp *vmhp, unsigned int unit)
 {
 	const u64 addr = virtio_mhp_unit_addr(&vmhp->blocks, unit);
-	struct virtio_mhp_census census;
+	struct virtio_mhp_census before, after;
 	int rc;
 
-	virtio_mhp_census_take(vmhp, unit, &census);
-	rc = virtio_mhp_unit_check_room(vmhp, unit, &census);
+	virtio_mhp_census_take(vmhp, unit, &before);
+	rc = virtio_mhp_unit_check_room(vmhp, unit, &before);
 	if (rc)
 		return rc;
 	rc = virtio_mhp_unit_remove(vmhp, unit);
 	if (rc && rc != -EAGAIN)
-		virtio_mhp_census_take(vmhp, unit, &census);
-	if (rc == -ETIME && virtio_mhp_census_is_promising(&census)) {
+		virtio_mhp_census_take(vmhp, unit, &after);
+	if (rc == -ETIME && virtio_mhp_census_is_promising(&after)) {
 		rc = virtio_mhp_unit_remove(vmhp, unit);
 		if (rc && rc != -EAGAIN)
-			virtio_mhp_census_take(vmhp, unit, &census);
+			virtio_mhp_census_take(vmhp, unit, &after);
 	}
 	if (!rc)
 		trace_virtio_mhp_vacate(vmhp->vdev->index, addr,
-					VIRTIO_MHP_REASON_NONE, 0, 0, &census);
+					VIRTIO_MHP_REASON_NONE, 0, 0, &before);
 	else if (rc != -EAGAIN)
 		virtio_mhp_unit_failed(vmhp, unit,
-				       virtio_mhp_census_reason(&census, rc),
-				       rc, &census);
+				       virtio_mhp_census_reason(&after, rc), rc,
+				       &after);
 	return rc;
 }
 
