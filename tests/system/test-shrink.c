@@ -4,9 +4,11 @@
  * is reported and keeps nothing else from going.
  */
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "support.h"
+#include "tracing.h"
 
 #define GROWTH (4 * GiB)
 #define FILE_MIB 192
@@ -169,6 +171,126 @@ static void test_no_room_is_reported(void)
     tear_down();
 }
 
+typedef struct Vacated {
+    uint64_t addr;
+    unsigned long used;
+    unsigned long hugetlb;
+} Vacated;
+
+/* The blocks in the order in which they went */
+static GArray *vacated(GPtrArray *events)
+{
+    GArray *list = g_array_new(FALSE, FALSE, sizeof(Vacated));
+
+    for (unsigned i = 0; i < events->len; i++) {
+        TraceEvent *event = events->pdata[i];
+        Vacated block;
+
+        if (g_str_equal(event->name, "virtio_mhp_vacate") &&
+            sscanf(event->text,
+                   "%*s addr=%" SCNx64 " reason=none result=0 retry=0s "
+                   "free=%*u used=%lu hugetlb=%lu",
+                   &block.addr, &block.used, &block.hugetlb) == 3) {
+            g_array_append_val(list, block);
+        }
+    }
+    return list;
+}
+
+#define IDLE_MAX 1024
+#define USED_MIN 8192
+
+/*
+ * The moat first, because it makes all others cheap, and the lowest last; in
+ * between free blocks before used ones, and those with huge pages at the end
+ */
+static void test_order(void)
+{
+    uint64_t lowest = system_addr(guest);
+    g_autoptr(GPtrArray) events = NULL;
+    g_autoptr(GArray) list = NULL;
+    unsigned idle = 0, used = 0, huge = 0;
+
+    system_resize(guest, GROWTH + MEMORY_BLOCK_SIZE);
+    g_free(system_run(
+        guest,
+        "mkdir -p /tmp/data /tmp/huge && mount -t tmpfs none /tmp/data &&"
+        " echo 8 >/proc/sys/vm/nr_hugepages &&"
+        " mount -t hugetlbfs none /tmp/huge &&"
+        " fallocate -l 16M /tmp/huge/file && fallocate -l 150M /tmp/data/file"));
+    tracing_start(guest, TRACING_OURS);
+    system_resize(guest, 0);
+    events = tracing_wait(guest, "virtio_mhp_resize_end",
+                          "plugged=0 requested=0 result=0");
+    list = vacated(events);
+    g_assert_cmpuint(list->len, ==, GROWTH / MEMORY_BLOCK_SIZE + 1);
+    g_assert_cmphex(g_array_index(list, Vacated, 0).addr, ==,
+                    lowest + MEMORY_BLOCK_SIZE);
+    g_assert_cmphex(g_array_index(list, Vacated, list->len - 1).addr, ==,
+                    lowest);
+    for (unsigned i = 1; i < list->len - 1; i++) {
+        const Vacated *block = &g_array_index(list, Vacated, i);
+
+        g_assert_true(huge == 0 || block->hugetlb > 0);
+        g_assert_true(used == 0 || block->used >= IDLE_MAX);
+        idle += block->used < IDLE_MAX;
+        used += block->used > USED_MIN;
+        huge += block->hugetlb > 0;
+    }
+    g_assert_cmpuint(idle, >, 0);
+    g_assert_cmpuint(used, >, 0);
+    g_assert_cmpuint(huge, >, 0);
+    g_free(system_run(guest, "umount /tmp/data /tmp/huge;"
+                             " echo 0 >/proc/sys/vm/nr_hugepages"));
+    tear_down();
+}
+
+/*
+ * Every block is about half full, and boot memory cannot take all of it: what
+ * has no room stays, the rest goes.
+ */
+static void test_half_used(void)
+{
+    g_autoptr(GError) error = NULL;
+
+    system_resize(guest, 2 * GiB);
+    g_free(system_run(guest,
+                      "mkdir -p /tmp/data &&"
+                      " mount -t tmpfs -o size=3g none /tmp/data &&"
+                      " for i in $(seq 240); do"
+                      " fallocate -l 8M /tmp/data/$i || exit; done;"
+                      " for i in $(seq 1 2 240); do rm /tmp/data/$i; done"));
+    system_request(guest, 0);
+    system_wait_below(guest, 5 * MEMORY_BLOCK_SIZE);
+    wait_until(is_without_room, guest, SYSTEM_STALL_MS, "the report", &error);
+    g_assert_no_error(error);
+    g_free(system_run(guest, "umount /tmp/data"));
+    system_wait_size(guest, 0);
+    tear_down();
+}
+
+/* Data that boot memory can just about take, or not: never a failed allocation
+ */
+static void test_around_the_limit(void)
+{
+    for (unsigned percent = 80; percent <= 100; percent += 10) {
+        system_resize(guest, 1 * GiB);
+        g_free(system_run(guest,
+                          "mkdir -p /tmp/data &&"
+                          " mount -t tmpfs -o size=2g none /tmp/data &&"
+                          " free=$(awk '/MemFree/ {print $2}' /proc/meminfo) &&"
+                          " fallocate -l $(((free - (992 << 10)) * %u / 100))K"
+                          " /tmp/data/file",
+                          percent));
+        tracing_start(guest, TRACING_OURS);
+        system_request(guest, 0);
+        g_ptr_array_unref(
+            tracing_wait(guest, "virtio_mhp_resize_end", " requested=0 "));
+        g_free(system_run(guest, "umount /tmp/data"));
+        tear_down();
+    }
+}
+
 int main(int argc, char **argv)
 {
     int status;
@@ -188,6 +310,15 @@ int main(int argc, char **argv)
     g_test_add_func("/virtio-mhp/system/shrink/blocks stay where there is no "
                     "room for their data",
                     test_no_room_is_reported);
+
+    g_test_add_func("/virtio-mhp/system/shrink/the cheapest blocks go first",
+                    test_order);
+    g_test_add_func("/virtio-mhp/system/shrink/of half-used memory goes what "
+                    "has room elsewhere",
+                    test_half_used);
+    g_test_add_func("/virtio-mhp/system/shrink/the kernel never complains of "
+                    "failed allocations",
+                    test_around_the_limit);
 
     guest = system_boot(GROWTH, SYSTEM_MEMMAP_ON);
     system_load_driver(guest, "");
