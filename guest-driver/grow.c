@@ -48,16 +48,19 @@ void virtio_mhp_release_module(struct virtio_mhp *vmhp)
 static int virtio_mhp_mb_add_online(struct virtio_mhp *vmhp, unsigned int mb,
 				    u16 *reason)
 {
+	const unsigned int flags = virtio_mhp_reserve_enter(vmhp);
 	int rc;
 
 	*reason = VIRTIO_MHP_REASON_NOT_ADDED;
 	rc = virtio_mhp_mb_add(vmhp, mb);
 	if (rc == -EOPNOTSUPP)
 		*reason = VIRTIO_MHP_REASON_NO_MEMMAP;
-	if (rc)
-		return rc;
-	*reason = VIRTIO_MHP_REASON_NOT_ONLINE;
-	return virtio_mhp_mb_online(vmhp, mb);
+	if (!rc) {
+		*reason = VIRTIO_MHP_REASON_NOT_ONLINE;
+		rc = virtio_mhp_mb_online(vmhp, mb);
+	}
+	virtio_mhp_reserve_leave(flags);
+	return rc;
 }
 
 /* Adds what is missing of a plugged unit; -EAGAIN if there is a newer request */
@@ -102,6 +105,12 @@ static int virtio_mhp_unit_grow(struct virtio_mhp *vmhp, unsigned int unit)
 	u16 reason;
 	int rc;
 
+	rc = virtio_mhp_reserve_ready(vmhp);
+	if (rc) {
+		virtio_mhp_report(vmhp, unit, VIRTIO_MHP_REASON_NOT_ADDED,
+				  rc);
+		return rc;
+	}
 	rc = virtio_mhp_unit_plug(vmhp, unit);
 	if (rc == -EINVAL) {
 		/* Of this unit, the device may think otherwise than we do. */

@@ -155,6 +155,7 @@ static int virtio_mhp_set_up(struct virtio_mhp *vmhp)
 	if (rc)
 		goto out_deinit_zone;
 	virtio_mhp_memmap_init(vmhp);
+	virtio_mhp_reserve_init(vmhp);
 	/* DRV-RESET-1 */
 	vmhp->unplug_all_first = vmhp->plugged_size;
 	return 0;
@@ -170,6 +171,7 @@ out_free_tables:
 
 static void virtio_mhp_take_down(struct virtio_mhp *vmhp)
 {
+	virtio_mhp_reserve_deinit(vmhp);
 	virtio_mhp_pm_deinit(vmhp);
 	virtio_mhp_zone_deinit(vmhp);
 	virtio_mhp_hotplug_deinit(vmhp);

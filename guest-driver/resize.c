@@ -218,6 +218,7 @@ static int virtio_mhp_worker(void *data)
 		plugged_size = vmhp->plugged_size;
 		rc = virtio_mhp_resize(vmhp);
 		virtio_mhp_release_module(vmhp);
+		virtio_mhp_reserve_fill(vmhp);
 		dev_dbg(&vmhp->vdev->dev, "plugged %#llx of %#llx: %d\n",
 			vmhp->plugged_size, vmhp->requested_size, rc);
 		if (vmhp->plugged_size != plugged_size)

@@ -83,6 +83,15 @@ static ssize_t kernel_memory_size_show(struct device *dev,
 }
 static DEVICE_ATTR_RO(kernel_memory_size);
 
+static ssize_t reserve_size_show(struct device *dev,
+				 struct device_attribute *attr, char *buf)
+{
+	const u64 nr = READ_ONCE(virtio_mhp_of(dev)->nr_reserve);
+
+	return sysfs_emit(buf, "%llu\n", nr * PAGE_SIZE);
+}
+static DEVICE_ATTR_RO(reserve_size);
+
 /* What the administrator wants, and what that comes to with this kernel */
 static ssize_t memmap_show(struct device *dev, struct device_attribute *attr,
 			   char *buf)
@@ -190,11 +199,17 @@ static ssize_t blocks_read(struct file *file, struct kobject *kobj,
 static BIN_ATTR_RO(blocks, 0);
 
 static struct attribute *virtio_mhp_attrs[] = {
-	&dev_attr_block_size.attr,	     &dev_attr_requested_size.attr,
-	&dev_attr_plugged_size.attr,	     &dev_attr_online_size.attr,
-	&dev_attr_memmap_on_block_size.attr, &dev_attr_memmap.attr,
-	&dev_attr_page_tables_size.attr,     &dev_attr_kernel_memory_size.attr,
-	&dev_attr_last_error.attr,	     NULL,
+	&dev_attr_block_size.attr,
+	&dev_attr_requested_size.attr,
+	&dev_attr_plugged_size.attr,
+	&dev_attr_online_size.attr,
+	&dev_attr_memmap_on_block_size.attr,
+	&dev_attr_memmap.attr,
+	&dev_attr_page_tables_size.attr,
+	&dev_attr_kernel_memory_size.attr,
+	&dev_attr_reserve_size.attr,
+	&dev_attr_last_error.attr,
+	NULL,
 };
 
 static VIRTIO_MHP_SYSFS_CONST struct bin_attribute *virtio_mhp_bin_attrs[] = {

@@ -137,6 +137,9 @@ struct virtio_mhp_unit {
  * @mbs: one for each memory block
  * @units: one for each unit
  * @candidates: room to sort units, one for each (worker only)
+ * @reserve: pages put aside for growing (worker only)
+ * @nr_reserve: how many there are
+ * @nr_reserve_max: how many there should be
  * @last_error_addr: address of the unit of the latest failure
  * @last_error_what: the word for it: a reason, or the request that failed
  * @last_error: errno of the latest failure, 0 if there was none
@@ -192,6 +195,9 @@ struct virtio_mhp {
 	struct virtio_mhp_mb *mbs;
 	struct virtio_mhp_unit *units;
 	struct virtio_mhp_candidate *candidates;
+	struct list_head reserve;
+	unsigned long nr_reserve;
+	unsigned long nr_reserve_max;
 	u64 last_error_addr;
 	const char *last_error_what;
 	int last_error;
@@ -299,6 +305,14 @@ int virtio_mhp_mb_add(struct virtio_mhp *vmhp, unsigned int mb);
 int virtio_mhp_mb_remove(struct virtio_mhp *vmhp, unsigned int mb);
 bool virtio_mhp_is_interrupted(struct virtio_mhp *vmhp);
 void virtio_mhp_interrupt(struct virtio_mhp *vmhp);
+
+/* reserve.c: boot memory for growing a guest that is full */
+void virtio_mhp_reserve_init(struct virtio_mhp *vmhp);
+void virtio_mhp_reserve_deinit(struct virtio_mhp *vmhp);
+void virtio_mhp_reserve_fill(struct virtio_mhp *vmhp);
+int virtio_mhp_reserve_ready(struct virtio_mhp *vmhp);
+unsigned int virtio_mhp_reserve_enter(const struct virtio_mhp *vmhp);
+void virtio_mhp_reserve_leave(unsigned int flags);
 
 /* shrink.c: units out of Linux and back to the device */
 int virtio_mhp_unit_vacate(struct virtio_mhp *vmhp, unsigned int unit);

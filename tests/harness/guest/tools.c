@@ -13,6 +13,7 @@ static const struct {
 } tools[] = {
     {"mhp-await", tool_await},
     {"mhp-fill", tool_fill},
+    {"mhp-hog", tool_hog},
     {"mhp-kexec", tool_kexec},
     {"mhp-memmap", tool_memmap},
     {"mhp-pin", tool_pin},

@@ -24,6 +24,17 @@ int tool_await(int argc, char **argv);
 int tool_fill(int argc, char **argv);
 
 /*
+ * mhp-hog KEEP_KIB MAX_MIB FILE
+ *
+ * Take memory until only KEEP_KIB are available, but no more than MAX_MIB, and
+ * all that comes later; keep touching it. Prints "hog MIB …" whenever it has
+ * got more and there is no more to get. Ends when the number in FILE has been
+ * something else and is 0 again: where memory is full, no script could be run
+ * to end it.
+ */
+int tool_hog(int argc, char **argv);
+
+/*
  * mhp-kexec [-p] KERNEL INITRD CMDLINE
  * mhp-kexec -e
  *
