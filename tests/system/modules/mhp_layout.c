@@ -79,10 +79,12 @@ static const struct kernel_param_ops mhp_layout_block_ops = {
 	.set = mhp_layout_set_block,
 	.get = mhp_layout_get_block,
 };
+/*
+ * Read: how many PMDs and how many other entries map the memmap, how many of
+ * the PMDs lead elsewhere than into the block, and its node
+ */
 module_param_cb(block, &mhp_layout_block_ops, NULL, 0600);
-MODULE_PARM_DESC(
-	block,
-	"address of a memory block; read: how many PMDs and how many other entries map its memmap, how many of them lead elsewhere, its node");
+MODULE_PARM_DESC(block, "address of a memory block; read: how it is mapped");
 
 static ulong mhp_layout_memmap_met;
 module_param_named(memmap_met, mhp_layout_memmap_met, ulong, 0400);
