@@ -23,7 +23,7 @@
 
 #define GUEST_BOOT_SIZE (1 * GiB)
 #define GUEST_BOOT_MS 300000
-#define GUEST_SCRIPT_MS 120000
+#define GUEST_SCRIPT_MS 300000
 
 typedef struct GuestConfig {
     const char *kver;     /* a folder of $MHP_BUILD/guest, such as 6.12 */

@@ -14,6 +14,7 @@
 #include <linux/memory_hotplug.h>
 #include <linux/module.h>
 #include <linux/notifier.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 
 static int mhp_trouble_error = EBUSY;
@@ -163,6 +164,59 @@ static const struct kernel_param_ops mhp_trouble_have_ops = {
 module_param_cb(have, &mhp_trouble_have_ops, NULL, 0200);
 MODULE_PARM_DESC(have, "address of a memory block to add; 0: none");
 
+#ifdef CONFIG_FAULT_INJECTION
+/*
+ * Where the kernel itself does not survive that an allocation fails, so that
+ * it must not: fail-nth does not count what is allocated in these functions.
+ */
+static int mhp_trouble_enter(struct kretprobe_instance *ri,
+			     struct pt_regs *regs)
+{
+	unsigned int *fail_nth = (unsigned int *)ri->data;
+
+	*fail_nth = current->fail_nth;
+	current->fail_nth = 0;
+	return 0;
+}
+
+static int mhp_trouble_leave(struct kretprobe_instance *ri,
+			     struct pt_regs *regs)
+{
+	current->fail_nth = *(unsigned int *)ri->data;
+	return 0;
+}
+
+/*
+ * x86's direct map uses a page table without a look whether it got one
+ * (phys_pud_init() and the like).
+ */
+static struct kretprobe mhp_trouble_shield = {
+	.kp.symbol_name = "alloc_low_pages",
+	.entry_handler = mhp_trouble_enter,
+	.handler = mhp_trouble_leave,
+	.data_size = sizeof(unsigned int),
+};
+
+static int mhp_trouble_raise_shield(void)
+{
+	return register_kretprobe(&mhp_trouble_shield);
+}
+
+static void mhp_trouble_lower_shield(void)
+{
+	unregister_kretprobe(&mhp_trouble_shield);
+}
+#else
+static int mhp_trouble_raise_shield(void)
+{
+	return 0;
+}
+
+static void mhp_trouble_lower_shield(void)
+{
+}
+#endif
+
 static void mhp_trouble_unregister(unsigned int nr_probes)
 {
 	while (nr_probes--)
@@ -188,12 +242,16 @@ static int __init mhp_trouble_init(void)
 			return rc;
 		}
 	}
-	return 0;
+	rc = mhp_trouble_raise_shield();
+	if (rc)
+		mhp_trouble_unregister(ARRAY_SIZE(mhp_trouble_probes));
+	return rc;
 }
 module_init(mhp_trouble_init);
 
 static void __exit mhp_trouble_exit(void)
 {
+	mhp_trouble_lower_shield();
 	mhp_trouble_unregister(ARRAY_SIZE(mhp_trouble_probes));
 }
 module_exit(mhp_trouble_exit);
