@@ -107,8 +107,7 @@ static int virtio_mhp_unit_grow(struct virtio_mhp *vmhp, unsigned int unit)
 
 	rc = virtio_mhp_reserve_ready(vmhp);
 	if (rc) {
-		virtio_mhp_report(vmhp, unit, VIRTIO_MHP_REASON_NOT_ADDED,
-				  rc);
+		virtio_mhp_report(vmhp, unit, VIRTIO_MHP_REASON_NOT_ADDED, rc);
 		return rc;
 	}
 	rc = virtio_mhp_unit_plug(vmhp, unit);

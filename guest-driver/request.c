@@ -95,7 +95,8 @@ static int virtio_mhp_exchange(struct virtio_mhp *vmhp)
 	sg_init_one(&sg_req, &vmhp->req, sizeof(vmhp->req));
 	sg_init_one(&sg_resp, &vmhp->resp, sizeof(vmhp->resp));
 	/* An indirect descriptor is nice to have, and nobody waits for it. */
-	rc = virtqueue_add_sgs(vmhp->vq, sgs, 1, 1, vmhp, GFP_NOWAIT | __GFP_NOWARN);
+	rc = virtqueue_add_sgs(vmhp->vq, sgs, 1, 1, vmhp,
+			       GFP_NOWAIT | __GFP_NOWARN);
 	if (rc < 0)
 		return rc;
 	if (!virtqueue_kick(vmhp->vq))

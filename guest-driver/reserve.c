@@ -115,13 +115,13 @@ static void virtio_mhp_reserve_give(struct virtio_mhp *vmhp, long nr)
 void virtio_mhp_reserve_init(struct virtio_mhp *vmhp)
 {
 	const unsigned long nr_gib = (vmhp->region_size >> 30) + 1;
+	unsigned long nr;
 
 	INIT_LIST_HEAD(&vmhp->reserve);
+	nr = vmhp->blocks.nr_mbs * VIRTIO_MHP_PAGES_PER_MB;
+	nr += nr_gib * VIRTIO_MHP_PAGES_PER_GIB;
 	vmhp->nr_reserve_max =
-		min_t(unsigned long,
-		      vmhp->blocks.nr_mbs *VIRTIO_MHP_PAGES_PER_MB +
-			      nr_gib * VIRTIO_MHP_PAGES_PER_GIB,
-		      totalram_pages() / VIRTIO_MHP_RESERVE_SHARE_MAX);
+		min(nr, totalram_pages() / VIRTIO_MHP_RESERVE_SHARE_MAX);
 	virtio_mhp_reserve_fill(vmhp);
 }
 
