@@ -35,18 +35,19 @@ struct virtio_mhp_vmcore {
 static bool virtio_mhp_block_is_plugged(struct virtio_mhp *vmhp, u64 block)
 {
 	const u64 addr = vmhp->addr + (block << ilog2(vmhp->block_size));
+	struct device *dev = &vmhp->vdev->dev;
 	int state;
 
 	/* DEV-REQ-3: asking would be an error. */
 	if (addr - vmhp->addr >= vmhp->usable_region_size)
 		return false;
 	state = virtio_mhp_query_state(vmhp, addr, 1);
-	if (state < 0)
-		dev_err_ratelimited(
-			&vmhp->vdev->dev,
-			"the device does not say whether %#llx-%#llx is plugged: %d\n",
-			addr, addr + vmhp->block_size - 1, state);
-	return state == VIRTIO_MHP_STATE_PLUGGED;
+	if (state >= 0)
+		return state == VIRTIO_MHP_STATE_PLUGGED;
+	dev_err_ratelimited(dev,
+			    "the device does not say whether %#llx is plugged: %d\n",
+			    addr, state);
+	return false;
 }
 
 /* Readers sleep, so the device may be waited for. They come page by page. */

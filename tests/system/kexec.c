@@ -43,8 +43,8 @@ void kexec_load(Guest *guest, bool on_crash, const char *cmdline)
 
         g_assert_no_errno(stat(path, &st));
         g_free(system_run(guest,
-                          "d=$(grep -l '^%s ' /sys/class/nvme/*/serial);"
-                          "head -c %" PRIu64 " /dev/$(basename ${d%%/*})n1"
+                          "d=$(grep -l '^%s ' /sys/class/nvme/nvme?/serial);"
+                          "head -c %" PRIu64 " /dev/$(basename $(dirname $d))n1"
                           " >/tmp/%s",
                           disks[i], (uint64_t)st.st_size, disks[i]));
     }

@@ -99,7 +99,7 @@ static int vmcore_map_all(Vmcore *vmcore)
     }
     while (total < (unsigned long long)st.st_size) {
         size_t size = st.st_size - total;
-        volatile const char *map;
+        volatile const char *map; /* volatile: reading is the purpose */
 
         size = size < VMCORE_WINDOW ? size : VMCORE_WINDOW;
         map = mmap(NULL, size, PROT_READ, MAP_PRIVATE, vmcore->fd, total);
