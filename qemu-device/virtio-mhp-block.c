@@ -199,8 +199,8 @@ bool virtio_mhp_memmap_is_valid(const VirtIOMHPMemmap *memmap)
 
     /* A power of two has no bit in common with its predecessor. */
     return unit_size >= VIRTIO_MHP_UNIT_SIZE_MIN &&
-           !(unit_size & (unit_size - 1)) &&
-           memmap->memmap_size < unit_size && memmap->memmap_size % 4096 == 0;
+           !(unit_size & (unit_size - 1)) && memmap->memmap_size < unit_size &&
+           memmap->memmap_size % 4096 == 0;
 }
 
 bool virtio_mhp_memmap_next(const VirtIOMHPMemmap *memmap, uint64_t end,

@@ -85,7 +85,7 @@ struct virtio_mhp_range {
 };
 
 /* Bounds the work that a driver can make of one PLUG by its layout */
-#define VIRTIO_MHP_UNIT_SIZE_MIN  0x100000
+#define VIRTIO_MHP_UNIT_SIZE_MIN 0x100000
 
 /**
  * struct virtio_mhp_req_memmap - where memmaps lie (F_MEMMAP_ON_BLOCK)
