@@ -71,9 +71,9 @@ int tool_vmcore(int argc, char **argv);
 /*
  * mhp-worker MIB
  *
- * Print "working" and touch random pieces of memory until killed. On SIGUSR1 print operations a
- * second, the time in µs within which 99.9 % of them were done, and the longest,
- * since the last such line.
+ * Print "working" and touch random pieces of memory until killed. On SIGUSR1
+ * print operations a second, the time in µs within which 99.9 % of them were
+ * done, and the longest, since the last such line.
  */
 int tool_worker(int argc, char **argv);
 
