@@ -13,6 +13,7 @@
 
 typedef struct Watch {
     PeerGuest *pg;
+    GThread *thread;
     uint64_t wanted;
     int64_t start; /* µs */
     int64_t limit;
@@ -72,19 +73,18 @@ static int measure_end_guest(PeerGuest *pg, unsigned limit_ms, GError **error)
 static bool measure_both(PeerGuest *pg, Watch *watch, unsigned limit_ms,
                          Measured *m, GError **error)
 {
-    GThread *thread;
-    int guest = -1;
+    int guest;
 
     watch->start = g_get_monotonic_time();
     if (!peer_request(pg, watch->wanted, error)) {
         return false;
     }
-    thread = g_thread_new("watch", measure_watch, watch);
+    watch->thread = g_thread_new("watch", measure_watch, watch);
     guest = measure_end_guest(pg, limit_ms, error);
     m->guest_seconds = (double)(g_get_monotonic_time() - watch->start) /
                        G_USEC_PER_SEC;
     g_atomic_int_set(&watch->guest_gave_up, guest != 1);
-    g_thread_join(thread);
+    g_thread_join(watch->thread);
     if (guest < 0) {
         g_clear_error(&watch->error);
         return false;

@@ -7,6 +7,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "memdev.h"
@@ -338,15 +339,19 @@ uint64_t peer_most_total(const PeerGuest *pg, uint64_t size)
 
 uint64_t peer_rss(const PeerGuest *pg)
 {
-    g_autofree char *path = g_strdup_printf("/proc/%d/statm",
+    g_autofree char *path = g_strdup_printf("/proc/%d/status",
                                             vm_pid(guest_vm(pg->guest)));
     g_autofree char *text = NULL;
-    uint64_t pages = 0;
+    const char *line;
+    uint64_t kib = 0;
 
     if (g_file_get_contents(path, &text, NULL, NULL)) {
-        sscanf(text, "%*u %" SCNu64, &pages);
+        line = strstr(text, "VmRSS:");
+        if (!line || sscanf(line, "VmRSS: %" SCNu64, &kib) != 1) {
+            kib = 0;
+        }
     }
-    return pages * sysconf(_SC_PAGESIZE);
+    return kib * KiB;
 }
 
 /* In user mode and in the host's kernel */

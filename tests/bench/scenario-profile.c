@@ -127,8 +127,11 @@ static bool profile_one(Bench *bench, PeerGuest *pg, const char *variant,
     Measured m;
 
     if (!profile_start(pg, error) ||
-        !measure_resize(pg, size, PROFILE_LIMIT_MS, &m, error) ||
-        !(trace = profile_stop(pg, error))) {
+        !measure_resize(pg, size, PROFILE_LIMIT_MS, &m, error)) {
+        return false;
+    }
+    trace = profile_stop(pg, error);
+    if (!trace) {
         return false;
     }
     profile_sum(trace, seconds);

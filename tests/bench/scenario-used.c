@@ -8,8 +8,6 @@
 
 #include "bench.h"
 
-#define ROUND_UP(n, unit) (((n) + (unit)-1) / (unit) * (unit))
-
 #define USED_BOOT_SIZE (1 * GiB)
 #define USED_SIZE (4 * GiB)
 #define USED_QUICK_SIZE (2 * GiB)
@@ -68,8 +66,8 @@ static bool used_one(Bench *bench, unsigned peer, const UsedKind *kind,
                      unsigned percent, GError **error)
 {
     uint64_t size = bench->is_quick ? USED_QUICK_SIZE : USED_SIZE;
-    uint64_t left = ROUND_UP(size * (percent + USED_MARGIN) / 100,
-                             USED_DIMM_SIZE);
+    uint64_t nb_dimms = size * (percent + USED_MARGIN) / 100 / USED_DIMM_SIZE;
+    uint64_t left = (nb_dimms + 1) * USED_DIMM_SIZE;
     g_autofree char *variant = g_strdup_printf("%u %% %s", percent, kind->name);
     const char *name = bench->peers[peer]->name;
     g_autoptr(PeerGuest) pg = bench_boot(bench, peer, USED_BOOT_SIZE,

@@ -10,6 +10,8 @@
 #include "support.h"
 #include "tracing.h"
 
+/* The least that times of events differ by, in seconds */
+#define CANCEL_US 0.000001
 #define GROWTH (4 * GiB)
 #define SHRINK_FROM (3 * GiB)
 #define DATA_MIB 1000
@@ -60,7 +62,7 @@ static TraceEvent *last_interrupt(GPtrArray *events)
     double time = 0;
 
     while ((last = tracing_find(events, time, "virtio_mhp_interrupt", ""))) {
-        TraceEvent *next = tracing_find(events, last->time + 1e-6,
+        TraceEvent *next = tracing_find(events, last->time + CANCEL_US,
                                         "virtio_mhp_interrupt", "");
 
         if (!next) {

@@ -83,7 +83,8 @@ static void test_there_and_back(void)
     assert_blocks(guest, 1 * GiB);
     system_resize(guest, GROWTH);
     assert_blocks(guest, GROWTH);
-    used = ((double)start - (double)boot_free(guest)) / (GROWTH / GiB);
+    used = ((double)start - (double)boot_free(guest)) /
+           ((double)GROWTH / (double)GiB);
     g_test_message("%.1f KiB of boot memory per GiB", used / KiB);
     g_assert_cmpfloat(used, <=,
                       BOOT_MEMORY_PER_GIB_MAX +

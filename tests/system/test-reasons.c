@@ -109,7 +109,8 @@ static void check_backoff(GPtrArray *events)
 
         g_assert_nonnull(event);
         if (before > 0) {
-            g_assert_cmpfloat(event->time - before, >=, seconds / 2 - 0.05);
+            g_assert_cmpfloat(event->time - before, >=,
+                              (double)seconds / 2 - 0.05);
         }
         before = event->time;
     }

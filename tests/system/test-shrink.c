@@ -269,8 +269,7 @@ static void test_half_used(void)
     tear_down();
 }
 
-/* Data that boot memory can just about take, or not: never a failed allocation
- */
+/* Data that boot memory can just about take, or not: no failed allocation */
 static void test_around_the_limit(void)
 {
     for (unsigned percent = 80; percent <= 100; percent += 10) {

@@ -86,8 +86,8 @@ static void trouble(const char *kind, int error, unsigned nb)
 static void trouble_at(const char *kind, uint64_t addr)
 {
     g_free(system_run(
-        guest, "echo %#" PRIx64 " >/sys/module/mhp_trouble/parameters/%s", addr,
-        kind));
+        guest, "echo 0x%" PRIx64 " >/sys/module/mhp_trouble/parameters/%s",
+        addr, kind));
 }
 
 static void assert_no_trouble_left(const char *kind)
@@ -195,8 +195,7 @@ static void test_change_of_mind(void)
     check_goes_on();
 }
 
-/* The first block's addresses are taken, by @kind of trouble: others are used
- */
+/* The first block's addresses are taken by @kind of trouble: others are used */
 static void check_taken(const char *kind)
 {
     const uint64_t addr = system_addr(guest);

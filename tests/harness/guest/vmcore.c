@@ -107,7 +107,7 @@ static int vmcore_map_all(Vmcore *vmcore)
             return -1;
         }
         for (size_t at = 0; at < size; at += VMCORE_PAGE) {
-            map[at];
+            (void)map[at];
         }
         munmap((void *)map, size);
         total += size;

@@ -55,6 +55,7 @@ static void worker_touch(Worker *w, uint32_t *state)
     *state = *state * 1664525 + 1013904223;
     offset = *state % (w->size / WORKER_CHUNK) * WORKER_CHUNK;
     for (size_t i = 0; i < WORKER_CHUNK; i += WORKER_STRIDE) {
+        /* volatile: nobody ever reads what is written */
         ((volatile char *)w->memory)[offset + i]++;
     }
     time = worker_now() - start;

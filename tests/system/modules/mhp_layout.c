@@ -79,6 +79,7 @@ static const struct kernel_param_ops mhp_layout_block_ops = {
 	.set = mhp_layout_set_block,
 	.get = mhp_layout_get_block,
 };
+
 /*
  * Read: how many PMDs and how many other entries map the memmap, how many of
  * the PMDs lead elsewhere than into the block, and its node
