@@ -45,7 +45,10 @@ static void daemon_child_setup(gpointer opaque)
 {
     const char *host = opaque;
 
-    /* Only root can; without it two daemons are one host */
+    /*
+     * Only root can; without it two daemons are one host. A name with a dot
+     * libvirt takes as it is; any other it would ask a name server about.
+     */
     if (host && unshare(CLONE_NEWUTS) == 0) {
         (void)!sethostname(host, strlen(host));
     }
@@ -140,11 +143,11 @@ static bool daemon_answers(void *opaque, GError **error)
 void daemon_start(Daemon *daemon)
 {
     g_autofree char *path = daemon_path(daemon, "libvirtd.log");
+    g_autofree char *host = g_strconcat(daemon->name, ".test", NULL);
     g_autoptr(GSubprocessLauncher) launcher = NULL;
     g_autoptr(GError) error = NULL;
 
-    launcher = daemon_launcher(daemon, G_SUBPROCESS_FLAGS_STDERR_MERGE,
-                               daemon->name);
+    launcher = daemon_launcher(daemon, G_SUBPROCESS_FLAGS_STDERR_MERGE, host);
     g_subprocess_launcher_take_stdout_fd(
         launcher, open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
     daemon->process = g_subprocess_launcher_spawn(launcher, &error, "libvirtd",
