@@ -36,6 +36,8 @@ static const struct {
     {"virtio_mhp_block:", "from=OFFLINE to=ONLINE", SLICE_ONLINE},
     {"virtio_mhp_block:", "from=ONLINE to=OFFLINE", SLICE_OFFLINE},
     {"virtio_mhp_block:", "from=OFFLINE to=PLUGGED", SLICE_REMOVE},
+    /* The block is PLUGGED again before its page tables are taken down */
+    {"virtio_mhp_vacate:", "", SLICE_REMOVE},
     {"virtio_mhp_", "", SLICE_WORKER},
 };
 
