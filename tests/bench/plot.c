@@ -6,8 +6,18 @@
 
 #include <stdio.h>
 
-static const char *const plot_metrics[] = {"grow, a GiB", "shrink, a GiB"};
-static const char *const plot_titles[] = {"growing", "shrinking"};
+/* On logarithmic axes: what is less than 1 is shown as 1 */
+static const struct {
+    const char *metric;
+    const char *title;
+    const char *label;
+    const char *range;
+} plot_panels[] = {
+    {"grow, a GiB", "time to grow", "ms a GiB", "[*<10:10000<*]"},
+    {"shrink, a GiB", "time to shrink", "ms a GiB", "[*<10:10000<*]"},
+    {"boot memory, a GiB", "boot memory taken by growing", "KiB a GiB",
+     "[1:100000]"},
+};
 
 static bool plot_has(const Bench *bench, const char *peer, const char *metric)
 {
@@ -34,9 +44,10 @@ static void plot_add_data(const Bench *bench, GString *script, unsigned panel,
 
         if (g_str_equal(series->scenario, "resize") &&
             g_str_equal(series->peer, bench->peers[peer]->name) &&
-            g_str_equal(series->metric.name, plot_metrics[panel])) {
+            g_str_equal(series->metric.name, plot_panels[panel].metric)) {
             g_string_append_printf(script, "%g %g %g %g\n", series->x,
-                                   summary.median, summary.min, summary.max);
+                                   MAX(summary.median, 1), MAX(summary.min, 1),
+                                   MAX(summary.max, 1));
         }
     }
     g_string_append(script, "E\n");
@@ -48,10 +59,15 @@ static void plot_add_panel(const Bench *bench, GString *script, unsigned panel)
 
     g_string_append_printf(script,
                            "set title '%s'\n"
+                           "set ylabel '%s'\n"
+                           "set yrange %s\n"
                            "set key %s\n",
-                           plot_titles[panel], panel ? "off" : "top right");
+                           plot_panels[panel].title, plot_panels[panel].label,
+                           plot_panels[panel].range,
+                           panel ? "off" : "top right");
     for (unsigned peer = 0; peer < bench->nb_peers; peer++) {
-        if (!plot_has(bench, bench->peers[peer]->name, plot_metrics[panel])) {
+        if (!plot_has(bench, bench->peers[peer]->name,
+                      plot_panels[panel].metric)) {
             continue;
         }
         g_string_append_printf(
@@ -69,7 +85,7 @@ static char *plot_script(const Bench *bench, const char *folder,
 {
     GString *script = g_string_new(NULL);
 
-    for (unsigned panel = 0; panel < G_N_ELEMENTS(plot_metrics); panel++) {
+    for (unsigned panel = 0; panel < G_N_ELEMENTS(plot_panels); panel++) {
         for (unsigned peer = 0; peer < bench->nb_peers; peer++) {
             plot_add_data(bench, script, panel, peer);
         }
@@ -78,13 +94,13 @@ static char *plot_script(const Bench *bench, const char *folder,
         script,
         "set terminal %s\n"
         "set output '%s/%s'\n"
-        "set multiplot layout 1,2 title "
-        "'time for each GiB of idle memory (%s, Linux %s; less is better)'\n"
-        "set logscale xy\nset grid\nset xlabel 'GiB'\nset ylabel 'ms a GiB'\n"
-        "set xtics (1, 2, 4, 8, 16, 32, 64, 128)\nset xrange [0.8:160]\n"
-        "set yrange [*<10:10000<*]\n",
-        terminal, folder, name, bench->accel, bench->kver);
-    for (unsigned panel = 0; panel < G_N_ELEMENTS(plot_metrics); panel++) {
+        "set multiplot layout 1,%zu title "
+        "'idle memory, for each GiB of it (%s, Linux %s; less is better)'\n"
+        "set logscale xy\nset grid\nset xlabel 'GiB'\n"
+        "set xtics (1, 4, 16, 64, 128)\nset xrange [0.8:160]\n",
+        terminal, folder, name, G_N_ELEMENTS(plot_panels), bench->accel,
+        bench->kver);
+    for (unsigned panel = 0; panel < G_N_ELEMENTS(plot_panels); panel++) {
         plot_add_panel(bench, script, panel);
     }
     g_string_append(script, "unset multiplot\n");
@@ -115,12 +131,12 @@ static bool plot_run(const char *script, GError **error)
 bool plot_write(const Bench *bench, const char *folder, GError **error)
 {
     static const char *const terminals[][2] = {
-        {"svg size 960,420 dynamic background '#ffffff' font 'sans,12'",
+        {"svg size 1200,420 dynamic background '#ffffff' font 'sans,12'",
          "resize.svg"},
-        {"pngcairo size 960,420 font 'sans,10'", "resize.png"},
+        {"pngcairo size 1200,420 font 'sans,10'", "resize.png"},
     };
 
-    if (!plot_has(bench, bench->peers[0]->name, plot_metrics[0])) {
+    if (!plot_has(bench, bench->peers[0]->name, plot_panels[0].metric)) {
         return true;
     }
     for (size_t i = 0; i < G_N_ELEMENTS(terminals); i++) {
