@@ -17,6 +17,11 @@ const char *system_kver(void)
     return kver ? kver : "6.12";
 }
 
+bool system_is_slow(void)
+{
+    return g_str_equal(system_kver(), "debug");
+}
+
 static const char *system_accel(const char *kver)
 {
     const char *wanted = g_getenv("MHP_ACCEL");

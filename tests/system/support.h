@@ -29,6 +29,9 @@ void system_need_module(const char *name);
 /* The guest's kernel: a folder of $MHP_BUILD/guest */
 const char *system_kver(void);
 
+/* The debug kernel is: what is done for its number's sake is done less there */
+bool system_is_slow(void);
+
 /* A guest that is not started and has no device yet, but room for one */
 Guest *system_new(uint64_t region_size, const char *cmdline);
 

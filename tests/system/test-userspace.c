@@ -9,11 +9,11 @@
 
 #include "support.h"
 
-#define GROWTH (4 * GiB)
 #define ROUNDS 5
-#define BLOCKS (GROWTH / MEMORY_BLOCK_SIZE)
 
 static Guest *guest;
+static unsigned nb_blocks = 32;
+static uint64_t growth;
 
 /* Folder of the region's first block in sysfs */
 static char *first_block(void)
@@ -34,11 +34,11 @@ static void test_offline_is_followed(void)
     g_autofree char *block = first_block();
     g_autofree char *list = NULL;
 
-    system_resize(guest, GROWTH);
+    system_resize(guest, growth);
     g_free(system_run(guest, "echo offline >%s/state", block));
     g_assert_cmpuint(system_attr(guest, "online_size"), ==,
-                     GROWTH - MEMORY_BLOCK_SIZE);
-    g_assert_cmpuint(system_attr(guest, "plugged_size"), ==, GROWTH);
+                     growth - MEMORY_BLOCK_SIZE);
+    g_assert_cmpuint(system_attr(guest, "plugged_size"), ==, growth);
     list = system_attr_text(guest, "blocks");
     g_assert_cmpuint(klog_count(list, "OFFLINE"), ==, 1);
     tear_down();
@@ -48,10 +48,10 @@ static void test_online_is_followed(void)
 {
     g_autofree char *block = first_block();
 
-    system_resize(guest, GROWTH);
+    system_resize(guest, growth);
     g_free(system_run(guest, "echo offline >%s/state", block));
     g_free(system_run(guest, "echo online_movable >%s/state", block));
-    g_assert_cmpuint(system_attr(guest, "online_size"), ==, GROWTH);
+    g_assert_cmpuint(system_attr(guest, "online_size"), ==, growth);
     tear_down();
 }
 
@@ -60,12 +60,12 @@ static void test_kernel_zone_is_vetoed(void)
     g_autofree char *block = first_block();
     g_autoptr(GArray) blocks = NULL;
 
-    system_resize(guest, GROWTH);
+    system_resize(guest, growth);
     g_free(system_run(guest, "echo offline >%s/state", block));
     g_assert_cmpint(system_status(guest, "echo online_kernel >%s/state", block),
                     !=, 0);
     blocks = system_blocks(guest);
-    g_assert_cmpuint(memdev_count_zone(blocks, "Movable"), ==, BLOCKS - 1);
+    g_assert_cmpuint(memdev_count_zone(blocks, "Movable"), ==, nb_blocks - 1);
     g_assert_cmpuint(memdev_count_zone(blocks, ""), ==, 1);
     tear_down();
 }
@@ -110,15 +110,15 @@ static void test_racing_writers_while_growing(void)
     start_writers();
     for (int i = 0; i < ROUNDS; i++) {
         system_resize(guest, 0);
-        system_resize(guest, GROWTH);
+        system_resize(guest, growth);
     }
     stop_writers();
     /* "offline" may have won the race for a block, but none is elsewhere */
     blocks = system_blocks(guest);
-    g_assert_cmpuint(blocks->len, ==, BLOCKS);
+    g_assert_cmpuint(blocks->len, ==, nb_blocks);
     g_assert_cmpuint(memdev_count_zone(blocks, "Movable") +
                          memdev_count_zone(blocks, ""),
-                     ==, BLOCKS);
+                     ==, nb_blocks);
     g_assert_cmpuint(memdev_count_self_hosted(blocks), ==,
                      memdev_count_zone(blocks, "Movable"));
     tear_down();
@@ -128,10 +128,10 @@ static void test_racing_writers_while_shrinking(void)
 {
     g_autoptr(GArray) blocks = NULL;
 
-    system_resize(guest, GROWTH);
+    system_resize(guest, growth);
     start_writers();
     for (int i = 0; i < ROUNDS; i++) {
-        system_resize(guest, GROWTH);
+        system_resize(guest, growth);
         system_resize(guest, 0);
     }
     stop_writers();
@@ -161,7 +161,11 @@ int main(int argc, char **argv)
                     "a shrink",
                     test_racing_writers_while_shrinking);
 
-    guest = system_boot(GROWTH, SYSTEM_MEMMAP_ON);
+    if (system_is_slow()) {
+        nb_blocks = 4;
+    }
+    growth = nb_blocks * MEMORY_BLOCK_SIZE;
+    guest = system_boot(growth, SYSTEM_MEMMAP_ON);
     system_load_driver(guest, "");
     status = g_test_run();
     system_end(guest);
