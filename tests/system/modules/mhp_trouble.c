@@ -166,8 +166,8 @@ MODULE_PARM_DESC(have, "address of a memory block to add; 0: none");
 
 #ifdef CONFIG_FAULT_INJECTION
 /*
- * Where the kernel itself does not survive that an allocation fails, so that
- * it must not: fail-nth does not count what is allocated in these functions.
+ * Where an allocation must not fail, mostly because the kernel itself does not
+ * survive it: fail-nth does not count what is allocated in these functions.
  */
 static int mhp_trouble_enter(struct kretprobe_instance *ri,
 			     struct pt_regs *regs)
@@ -186,33 +186,58 @@ static int mhp_trouble_leave(struct kretprobe_instance *ri,
 	return 0;
 }
 
-/*
- * x86's direct map uses a page table without a look whether it got one
- * (phys_pud_init() and the like).
- */
-static struct kretprobe mhp_trouble_shield = {
-	.kp.symbol_name = "alloc_low_pages",
-	.entry_handler = mhp_trouble_enter,
-	.handler = mhp_trouble_leave,
-	.data_size = sizeof(unsigned int),
+static struct kretprobe mhp_trouble_shields[] = {
+	/*
+	 * x86's direct map uses a page table without a look whether it got one
+	 * (phys_pud_init() and the like).
+	 */
+	{ .kp.symbol_name = "alloc_low_pages" },
+#ifdef CONFIG_KASAN
+	/*
+	 * The shadow of a block that goes online, 16 MiB page by page: that is
+	 * no part of going online, and a notifier that vetoes is made above.
+	 */
+	{ .kp.symbol_name = "kasan_mem_notifier" },
+#endif
 };
 
-static int mhp_trouble_raise_shield(void)
+static void mhp_trouble_lower_shields(unsigned int nr)
 {
-	return register_kretprobe(&mhp_trouble_shield);
+	while (nr--)
+		unregister_kretprobe(&mhp_trouble_shields[nr]);
 }
 
-static void mhp_trouble_lower_shield(void)
+static int mhp_trouble_raise_shields(void)
 {
-	unregister_kretprobe(&mhp_trouble_shield);
+	unsigned int i;
+	int rc;
+
+	for (i = 0; i < ARRAY_SIZE(mhp_trouble_shields); i++) {
+		struct kretprobe *shield = &mhp_trouble_shields[i];
+
+		shield->entry_handler = mhp_trouble_enter;
+		shield->handler = mhp_trouble_leave;
+		shield->data_size = sizeof(unsigned int);
+		rc = register_kretprobe(shield);
+		if (rc) {
+			mhp_trouble_lower_shields(i);
+			return rc;
+		}
+	}
+	return 0;
+}
+
+static void mhp_trouble_lower_all_shields(void)
+{
+	mhp_trouble_lower_shields(ARRAY_SIZE(mhp_trouble_shields));
 }
 #else
-static int mhp_trouble_raise_shield(void)
+static int mhp_trouble_raise_shields(void)
 {
 	return 0;
 }
 
-static void mhp_trouble_lower_shield(void)
+static void mhp_trouble_lower_all_shields(void)
 {
 }
 #endif
@@ -242,7 +267,7 @@ static int __init mhp_trouble_init(void)
 			return rc;
 		}
 	}
-	rc = mhp_trouble_raise_shield();
+	rc = mhp_trouble_raise_shields();
 	if (rc)
 		mhp_trouble_unregister(ARRAY_SIZE(mhp_trouble_probes));
 	return rc;
@@ -251,7 +276,7 @@ module_init(mhp_trouble_init);
 
 static void __exit mhp_trouble_exit(void)
 {
-	mhp_trouble_lower_shield();
+	mhp_trouble_lower_all_shields();
 	mhp_trouble_unregister(ARRAY_SIZE(mhp_trouble_probes));
 }
 module_exit(mhp_trouble_exit);
