@@ -100,32 +100,6 @@ static void virtio_mhp_unit_roll_back(struct virtio_mhp *vmhp,
 	virtio_mhp_unit_back_off(vmhp, unit, VIRTIO_MHP_GROW_BACKOFF);
 }
 
-static int virtio_mhp_unit_grow(struct virtio_mhp *vmhp, unsigned int unit)
-{
-	u16 reason;
-	int rc;
-
-	rc = virtio_mhp_reserve_ready(vmhp);
-	if (rc) {
-		virtio_mhp_report(vmhp, unit, VIRTIO_MHP_REASON_NOT_ADDED, rc);
-		return rc;
-	}
-	rc = virtio_mhp_unit_plug(vmhp, unit);
-	if (rc == -EINVAL) {
-		/* Of this unit, the device may think otherwise than we do. */
-		virtio_mhp_unit_back_off(vmhp, unit, VIRTIO_MHP_GROW_BACKOFF);
-		return -ENXIO;
-	}
-	if (rc)
-		return rc;
-	rc = virtio_mhp_unit_add(vmhp, unit, &reason);
-	if (!rc || rc == -EAGAIN)
-		return rc;
-	virtio_mhp_unit_roll_back(vmhp, unit, reason, rc);
-	/* What the kernel says of one block says nothing of the device. */
-	return rc == -ENOMEM ? rc : -ENXIO;
-}
-
 static bool virtio_mhp_wants_unit(const struct virtio_mhp *vmhp)
 {
 	if (vmhp->plugged_size > vmhp->requested_size)
@@ -150,6 +124,125 @@ static int virtio_mhp_prepare_to_plug(struct virtio_mhp *vmhp)
 }
 
 /**
+ * struct virtio_mhp_growth - how far an attempt to grow has got
+ * @nr_units: number of units that can be plugged
+ * @position: of the next unit, in the order of plugging
+ * @nr_failures: units that failed
+ * @can_retry: there are units that failed, now or earlier
+ */
+struct virtio_mhp_growth {
+	unsigned int nr_units;
+	unsigned int position;
+	unsigned int nr_failures;
+	bool can_retry;
+};
+
+static void virtio_mhp_count_failure(struct virtio_mhp_growth *growth)
+{
+	growth->can_retry = true;
+	growth->nr_failures++;
+}
+
+static int virtio_mhp_next_unit(struct virtio_mhp *vmhp,
+				struct virtio_mhp_growth *growth,
+				unsigned int *unit)
+{
+	while (virtio_mhp_wants_unit(vmhp) &&
+	       growth->nr_failures < VIRTIO_MHP_GROW_FAILURES_MAX &&
+	       growth->position < growth->nr_units) {
+		*unit = virtio_mhp_unit_in_plug_order(growth->nr_units,
+						      growth->position++);
+		if (!virtio_mhp_unit_is(&vmhp->blocks, *unit,
+					VIRTIO_MHP_MB_UNPLUGGED))
+			continue;
+		if (virtio_mhp_unit_is_due(vmhp, *unit))
+			return 0;
+		growth->can_retry = true;
+	}
+	return -ENOENT;
+}
+
+/* -ENOENT: there is no unit to be plugged; else 0 or why it cannot be now */
+static int virtio_mhp_grow_begin(struct virtio_mhp *vmhp,
+				 struct virtio_mhp_growth *growth,
+				 unsigned int *unit)
+{
+	int rc = virtio_mhp_next_unit(vmhp, growth, unit);
+
+	if (rc)
+		return rc;
+	if (virtio_mhp_is_interrupted(vmhp))
+		return -EAGAIN;
+	rc = virtio_mhp_prepare_to_plug(vmhp);
+	if (rc)
+		return rc;
+	rc = virtio_mhp_reserve_ready(vmhp);
+	if (rc) {
+		virtio_mhp_report(vmhp, *unit, VIRTIO_MHP_REASON_NOT_ADDED, rc);
+		return rc;
+	}
+	return virtio_mhp_unit_plug_begin(vmhp, *unit);
+}
+
+/* -ENXIO: of this unit the device thinks otherwise than we do; try another */
+static int virtio_mhp_grow_end(struct virtio_mhp *vmhp,
+			       struct virtio_mhp_growth *growth,
+			       unsigned int unit)
+{
+	int rc = virtio_mhp_unit_plug_end(vmhp, unit);
+
+	if (rc != -EINVAL)
+		return rc;
+	virtio_mhp_unit_back_off(vmhp, unit, VIRTIO_MHP_GROW_BACKOFF);
+	virtio_mhp_count_failure(growth);
+	return -ENXIO;
+}
+
+static int virtio_mhp_grow_first(struct virtio_mhp *vmhp,
+				 struct virtio_mhp_growth *growth,
+				 unsigned int *unit)
+{
+	int rc = virtio_mhp_grow_begin(vmhp, growth, unit);
+
+	return rc ?: virtio_mhp_grow_end(vmhp, growth, *unit);
+}
+
+/* What the kernel says of one block says nothing of the others. */
+static int virtio_mhp_unit_not_added(struct virtio_mhp *vmhp,
+				     struct virtio_mhp_growth *growth,
+				     unsigned int unit, u16 reason, int error)
+{
+	if (error == -EAGAIN)
+		return error;
+	virtio_mhp_unit_roll_back(vmhp, unit, reason, error);
+	virtio_mhp_count_failure(growth);
+	return error == -ENOMEM ? error : 0;
+}
+
+/*
+ * Adds a PLUGGED unit. While the kernel has its work with that, the device has
+ * its with the next one, and the answer is taken before anything else is asked.
+ * 0: the next one is PLUGGED; else what came of it, or of this one.
+ */
+static int virtio_mhp_grow_by(struct virtio_mhp *vmhp,
+			      struct virtio_mhp_growth *growth,
+			      unsigned int unit, unsigned int *next)
+{
+	int ahead = virtio_mhp_grow_begin(vmhp, growth, next);
+	u16 reason;
+	int rc;
+
+	rc = virtio_mhp_unit_add(vmhp, unit, &reason);
+	if (!ahead)
+		ahead = virtio_mhp_grow_end(vmhp, growth, *next);
+	if (rc)
+		rc = virtio_mhp_unit_not_added(vmhp, growth, unit, reason, rc);
+	if (rc && !ahead)
+		virtio_mhp_unit_unplug(vmhp, *next);
+	return rc ?: ahead;
+}
+
+/**
  * virtio_mhp_grow() - plug units until plugged_size is requested_size
  * @vmhp: the device
  *
@@ -157,37 +250,28 @@ static int virtio_mhp_prepare_to_plug(struct virtio_mhp *vmhp)
  * Return: 0; -EAGAIN: interrupted or not granted; -EBUSY: the device
  *	cannot now; -ENOMEM: no memory to grow with; -EINPROGRESS: units are
  *	left that failed; -ENOSPC: nothing more can be plugged; else as
- *	virtio_mhp_unit_plug().
+ *	virtio_mhp_unit_plug_end().
  */
 int virtio_mhp_grow(struct virtio_mhp *vmhp)
 {
-	const unsigned int nr_units = virtio_mhp_usable_units(vmhp);
-	unsigned int i, unit, nr_failures = 0;
-	bool can_retry = false;
-	int rc;
+	struct virtio_mhp_growth growth = {
+		.nr_units = virtio_mhp_usable_units(vmhp),
+	};
+	unsigned int unit = 0, next = 0;
+	int rc = -ENXIO;
 
-	for (i = 0; i < nr_units && virtio_mhp_wants_unit(vmhp); i++) {
-		unit = virtio_mhp_unit_in_plug_order(nr_units, i);
-		if (!virtio_mhp_unit_is(&vmhp->blocks, unit,
-					VIRTIO_MHP_MB_UNPLUGGED))
-			continue;
-		can_retry |= !virtio_mhp_unit_is_due(vmhp, unit);
-		if (!virtio_mhp_unit_is_due(vmhp, unit))
-			continue;
-		if (virtio_mhp_is_interrupted(vmhp))
-			return -EAGAIN;
-		rc = virtio_mhp_prepare_to_plug(vmhp);
+	while (!rc || rc == -ENXIO) {
 		if (!rc)
-			rc = virtio_mhp_unit_grow(vmhp, unit);
-		if (rc && rc != -ENXIO)
-			return rc;
-		can_retry |= rc;
-		if (rc && ++nr_failures >= VIRTIO_MHP_GROW_FAILURES_MAX)
-			break;
+			rc = virtio_mhp_grow_by(vmhp, &growth, unit, &next);
+		else
+			rc = virtio_mhp_grow_first(vmhp, &growth, &next);
+		unit = next;
 	}
+	if (rc != -ENOENT)
+		return rc;
 	if (!virtio_mhp_wants_unit(vmhp))
 		return 0;
-	return can_retry ? -EINPROGRESS : -ENOSPC;
+	return growth.can_retry ? -EINPROGRESS : -ENOSPC;
 }
 
 /**

@@ -86,7 +86,7 @@ static int virtio_mhp_wait_response(struct virtio_mhp *vmhp)
 	return len < sizeof(vmhp->resp) ? -EIO : 0;
 }
 
-static int virtio_mhp_exchange(struct virtio_mhp *vmhp)
+static int virtio_mhp_submit(struct virtio_mhp *vmhp)
 {
 	struct scatterlist sg_req, sg_resp;
 	struct scatterlist *sgs[] = { &sg_req, &sg_resp };
@@ -99,9 +99,7 @@ static int virtio_mhp_exchange(struct virtio_mhp *vmhp)
 			       GFP_NOWAIT | __GFP_NOWARN);
 	if (rc < 0)
 		return rc;
-	if (!virtqueue_kick(vmhp->vq))
-		return -EIO;
-	return virtio_mhp_wait_response(vmhp);
+	return virtqueue_kick(vmhp->vq) ? 0 : -EIO;
 }
 
 static void virtio_mhp_set_broken(struct virtio_mhp *vmhp)
@@ -131,20 +129,30 @@ int virtio_mhp_check_device(struct virtio_mhp *vmhp)
 static int virtio_mhp_ask(struct virtio_mhp *vmhp,
 			  const struct virtio_mhp_req *req)
 {
-	u16 type;
 	int rc;
 
 	if (vmhp->broken)
 		return -EIO;
 	vmhp->req = *req;
-	rc = virtio_mhp_exchange(vmhp);
-	type = le16_to_cpu(vmhp->resp.type);
-	if (!rc && type >= ARRAY_SIZE(virtio_mhp_resp_errno))
-		rc = -EIO;
+	vmhp->asked_ns = ktime_get_ns();
+	rc = virtio_mhp_submit(vmhp);
 	if (rc == -EIO)
 		virtio_mhp_set_broken(vmhp);
-	if (rc)
+	return rc;
+}
+
+static int virtio_mhp_take_response(struct virtio_mhp *vmhp,
+				    const struct virtio_mhp_req *req)
+{
+	int rc = virtio_mhp_wait_response(vmhp);
+	const u16 type = le16_to_cpu(vmhp->resp.type);
+
+	if (!rc && type >= ARRAY_SIZE(virtio_mhp_resp_errno))
+		rc = -EIO;
+	if (rc) {
+		virtio_mhp_set_broken(vmhp);
 		return rc;
+	}
 	if (type == VIRTIO_MHP_RESP_ERROR)
 		dev_err_ratelimited(&vmhp->vdev->dev,
 				    "the device calls request %#x wrong\n",
@@ -152,21 +160,27 @@ static int virtio_mhp_ask(struct virtio_mhp *vmhp,
 	return virtio_mhp_resp_errno[type];
 }
 
-static int virtio_mhp_send(struct virtio_mhp *vmhp,
-			   const struct virtio_mhp_req *req)
+/* What came of the request that virtio_mhp_ask() has sent, or has not */
+static int virtio_mhp_hear(struct virtio_mhp *vmhp,
+			   const struct virtio_mhp_req *req, int error)
 {
 	const u16 type = le16_to_cpu(req->type);
 	/* All that have a range have it in the same place. */
 	const bool has_range = type != VIRTIO_MHP_REQ_MEMMAP;
-	const u64 start = ktime_get_ns();
-	int rc = virtio_mhp_ask(vmhp, req);
+	int rc = error ?: virtio_mhp_take_response(vmhp, req);
 
 	trace_virtio_mhp_request(vmhp->vdev->index, type,
 				 has_range ? le64_to_cpu(req->u.plug.addr) : 0,
 				 has_range ? le16_to_cpu(req->u.plug.nb_blocks)
 					   : 0,
-				 rc, ktime_get_ns() - start);
+				 rc, ktime_get_ns() - vmhp->asked_ns);
 	return rc;
+}
+
+static int virtio_mhp_send(struct virtio_mhp *vmhp,
+			   const struct virtio_mhp_req *req)
+{
+	return virtio_mhp_hear(vmhp, req, virtio_mhp_ask(vmhp, req));
 }
 
 static bool virtio_mhp_is_changed(const struct virtio_mhp *vmhp)
@@ -201,22 +215,39 @@ static const char *virtio_mhp_refusal(u16 type, int error)
 	}
 }
 
-static int virtio_mhp_send_range(struct virtio_mhp *vmhp, u16 type,
-				 unsigned int unit)
+static struct virtio_mhp_req virtio_mhp_range_req(const struct virtio_mhp *vmhp,
+						  u16 type, unsigned int unit)
 {
 	const struct virtio_mhp_blocks *blocks = &vmhp->blocks;
-	const u64 addr = virtio_mhp_unit_addr(blocks, unit);
-	const struct virtio_mhp_req req = {
+
+	return (struct virtio_mhp_req){
 		.type = cpu_to_le16(type),
-		.u.plug.addr = cpu_to_le64(addr),
+		.u.plug.addr = cpu_to_le64(virtio_mhp_unit_addr(blocks, unit)),
 		.u.plug.nb_blocks =
 			cpu_to_le16(blocks->unit_size / vmhp->block_size),
 	};
+}
+
+static int virtio_mhp_ask_range(struct virtio_mhp *vmhp, u16 type,
+				unsigned int unit)
+{
+	const struct virtio_mhp_req req =
+		virtio_mhp_range_req(vmhp, type, unit);
+
+	return virtio_mhp_ask(vmhp, &req);
+}
+
+static int virtio_mhp_hear_range(struct virtio_mhp *vmhp, u16 type,
+				 unsigned int unit, int error)
+{
+	const struct virtio_mhp_req req =
+		virtio_mhp_range_req(vmhp, type, unit);
+	const u64 addr = virtio_mhp_unit_addr(&vmhp->blocks, unit);
 	const char *what = type == VIRTIO_MHP_REQ_PLUG ? "plug" : "unplug";
-	int rc = virtio_mhp_send(vmhp, &req);
+	int rc = virtio_mhp_hear(vmhp, &req, error);
 
 	dev_dbg(&vmhp->vdev->dev, "%s %#llx-%#llx: %d\n", what, addr,
-		addr + blocks->unit_size - 1, rc);
+		addr + vmhp->blocks.unit_size - 1, rc);
 	if (!rc)
 		vmhp->nr_recoveries = 0;
 	/* That a newer request came in between is no error. */
@@ -249,17 +280,37 @@ void virtio_mhp_unit_set_state(struct virtio_mhp *vmhp, unsigned int unit,
 }
 
 /**
- * virtio_mhp_unit_plug() - ask the device to plug a unit
+ * virtio_mhp_unit_plug_begin() - ask the device to plug a unit
  * @vmhp: the device
  * @unit: an UNPLUGGED unit (DRV-PLUG-2)
+ *
+ * Backing the memmap takes the device a while, in which the caller may do
+ * something else. It can send no other request before it has called
+ * virtio_mhp_unit_plug_end().
+ *
+ * Context: worker.
+ * Return: 0; -EIO: the device is broken.
+ */
+int virtio_mhp_unit_plug_begin(struct virtio_mhp *vmhp, unsigned int unit)
+{
+	const u16 type = VIRTIO_MHP_REQ_PLUG;
+	int rc = virtio_mhp_ask_range(vmhp, type, unit);
+
+	return rc ? virtio_mhp_hear_range(vmhp, type, unit, rc) : 0;
+}
+
+/**
+ * virtio_mhp_unit_plug_end() - wait until a unit is plugged
+ * @vmhp: the device
+ * @unit: the unit that virtio_mhp_unit_plug_begin() asked for
  *
  * Context: worker.
  * Return: 0 and the unit is PLUGGED; -EAGAIN: not wanted or no memory on the
  *	host; -EBUSY: not now; -EINVAL: refused; -EIO: the device is broken.
  */
-int virtio_mhp_unit_plug(struct virtio_mhp *vmhp, unsigned int unit)
+int virtio_mhp_unit_plug_end(struct virtio_mhp *vmhp, unsigned int unit)
 {
-	int rc = virtio_mhp_send_range(vmhp, VIRTIO_MHP_REQ_PLUG, unit);
+	int rc = virtio_mhp_hear_range(vmhp, VIRTIO_MHP_REQ_PLUG, unit, 0);
 
 	if (rc)
 		return rc;
@@ -275,11 +326,14 @@ int virtio_mhp_unit_plug(struct virtio_mhp *vmhp, unsigned int unit)
  * @unit: a PLUGGED unit, none of it added
  *
  * Context: worker.
- * Return: 0 and the unit is UNPLUGGED, or as virtio_mhp_unit_plug().
+ * Return: 0 and the unit is UNPLUGGED, or as virtio_mhp_unit_plug_end().
  */
 int virtio_mhp_unit_unplug(struct virtio_mhp *vmhp, unsigned int unit)
 {
-	int rc = virtio_mhp_send_range(vmhp, VIRTIO_MHP_REQ_UNPLUG, unit);
+	const u16 type = VIRTIO_MHP_REQ_UNPLUG;
+	int rc = virtio_mhp_ask_range(vmhp, type, unit);
+
+	rc = virtio_mhp_hear_range(vmhp, type, unit, rc);
 
 	if (rc)
 		return rc;

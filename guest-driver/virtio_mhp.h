@@ -99,6 +99,7 @@ struct virtio_mhp_unit {
  * @req: request buffer; allocated with this struct, as there may be no memory
  *	when a request is needed
  * @resp: response buffer
+ * @asked_ns: when the latest request was sent
  * @block_size: device block size; this and the next two never change
  * @addr: start of the region
  * @region_size: size of the region
@@ -151,6 +152,7 @@ struct virtio_mhp {
 	wait_queue_head_t response;
 	struct virtio_mhp_req req;
 	struct virtio_mhp_resp resp;
+	u64 asked_ns;
 
 	u64 block_size;
 	u64 addr;
@@ -273,7 +275,8 @@ int virtio_mhp_memmap_check(struct virtio_mhp *vmhp, unsigned int mb,
 /* request.c: requests to the device */
 int virtio_mhp_vq_init(struct virtio_mhp *vmhp);
 int virtio_mhp_check_device(struct virtio_mhp *vmhp);
-int virtio_mhp_unit_plug(struct virtio_mhp *vmhp, unsigned int unit);
+int virtio_mhp_unit_plug_begin(struct virtio_mhp *vmhp, unsigned int unit);
+int virtio_mhp_unit_plug_end(struct virtio_mhp *vmhp, unsigned int unit);
 int virtio_mhp_unit_unplug(struct virtio_mhp *vmhp, unsigned int unit);
 int virtio_mhp_unplug_all(struct virtio_mhp *vmhp);
 int virtio_mhp_tell_memmap(struct virtio_mhp *vmhp);

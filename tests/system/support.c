@@ -328,3 +328,18 @@ int64_t system_requests_seen(Guest *guest)
     return json_object_get_int_member(json_node_get_object(status),
                                       "last-avail-idx");
 }
+
+int64_t system_acks(Guest *guest, const char *type)
+{
+    g_autoptr(JsonNode) counters = NULL;
+    g_autoptr(GError) error = NULL;
+    JsonObject *of_type;
+
+    counters = qmp_executef(guest_qmp(guest), &error, "qom-get",
+                            "{'path': '" MEMDEV_PATH "',"
+                            " 'property': 'counters'}");
+    g_assert_no_error(error);
+    of_type = json_object_get_object_member(json_node_get_object(counters),
+                                            type);
+    return json_object_get_int_member(of_type, "ack");
+}

@@ -76,5 +76,7 @@ GArray *system_blocks(Guest *guest);
 
 /* How many requests the device has got since its driver was loaded */
 int64_t system_requests_seen(Guest *guest);
+/* How many requests of a type, as "plug", the device has ever granted */
+int64_t system_acks(Guest *guest, const char *type);
 
 #endif /* MHP_SYSTEM_SUPPORT_H */

@@ -10,21 +10,6 @@
 
 #define GROWTH (4 * GiB)
 
-static int64_t answers(Guest *guest, const char *request)
-{
-    g_autoptr(GError) error = NULL;
-    g_autoptr(JsonNode) counters = NULL;
-    JsonObject *of_request;
-
-    counters = qmp_executef(guest_qmp(guest), &error, "qom-get",
-                            "{'path': '" MEMDEV_PATH "',"
-                            " 'property': 'counters'}");
-    g_assert_no_error(error);
-    of_request = json_object_get_object_member(json_node_get_object(counters),
-                                               request);
-    return json_object_get_int_member(of_request, "ack");
-}
-
 /* DRV-RESET-1 */
 static void test_next_kernel_grows(void)
 {
@@ -45,12 +30,12 @@ static void test_next_kernel_grows(void)
     blocks = system_blocks(guest);
     g_assert_cmpuint(blocks->len, ==, 0);
     g_assert_cmpuint(system_size(guest), ==, GROWTH);
-    g_assert_cmpint(answers(guest, "unplug-all"), ==, 0);
+    g_assert_cmpint(system_acks(guest, "unplug-all"), ==, 0);
 
     system_request(guest, GROWTH / 2);
     system_load_driver(guest, "");
     system_wait_size(guest, GROWTH / 2);
-    g_assert_cmpint(answers(guest, "unplug-all"), ==, 1);
+    g_assert_cmpint(system_acks(guest, "unplug-all"), ==, 1);
     g_clear_pointer(&blocks, g_array_unref);
     blocks = system_blocks(guest);
     g_assert_cmpuint(memdev_count_self_hosted(blocks), ==,

@@ -161,6 +161,22 @@ static void test_growing_fails(void)
     check_goes_on();
 }
 
+/*
+ * The next block is plugged while one is added. Where adding fails for lack of
+ * memory both are given back, so the second try makes it four.
+ */
+static void test_adding_fails_with_one_ahead(void)
+{
+    const int64_t nb_plugs = system_acks(guest, "plug");
+    const int64_t nb_unplugs = system_acks(guest, "unplug");
+
+    trouble("add", ENOMEM, 1);
+    resize(2 * MEMORY_BLOCK_SIZE);
+    g_assert_cmpint(system_acks(guest, "plug") - nb_plugs, ==, 4);
+    g_assert_cmpint(system_acks(guest, "unplug") - nb_unplugs, ==, 2);
+    check_goes_on();
+}
+
 /* While offlining fails, all stays; the worker goes on by itself afterwards */
 static void test_shrinking_fails(void)
 {
@@ -509,6 +525,8 @@ int main(int argc, char **argv)
     boot();
     ADD("a call into the kernel fails once", test_call_fails_once);
     ADD("adding and onlining fail for a while", test_growing_fails);
+    ADD("adding fails with the next block plugged ahead",
+        test_adding_fails_with_one_ahead);
     ADD("offlining and removing fail for a while", test_shrinking_fails);
     ADD("a change of mind after failures", test_change_of_mind);
     ADD("a block's addresses are taken", test_addresses_are_taken);
