@@ -10,7 +10,7 @@
 #define RESIZE_BOOT_SIZE (4 * GiB)
 /* Ours spares a block, the moat */
 #define RESIZE_SPARE (1 * GiB)
-#define RESIZE_LIMIT_MS 150000
+#define RESIZE_LIMIT_MS 60000
 #define RESIZE_QUICK_LIMIT_MS 8000
 /* What takes longer is measured once for a size and peer */
 #define RESIZE_LONG_SECONDS 5.0
