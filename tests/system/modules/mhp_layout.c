@@ -155,6 +155,16 @@ static ulong mhp_layout_isolated_others;
 module_param_named(isolated_others, mhp_layout_isolated_others, ulong, 0400);
 MODULE_PARM_DESC(isolated_others, "other pageblocks that were isolated");
 
+/* What the bits of a pageblock say: newer kernels have one just for this. */
+static bool mhp_layout_says_isolated(unsigned long bits)
+{
+#ifdef PAGEBLOCK_ISO_MASK
+	return bits & PAGEBLOCK_ISO_MASK;
+#else
+	return (bits & MIGRATETYPE_MASK) == MIGRATE_ISOLATE;
+#endif
+}
+
 /* The kernel's own function for this is not exported. */
 static bool mhp_layout_is_isolated(unsigned long pfn)
 {
@@ -163,8 +173,8 @@ static bool mhp_layout_is_isolated(unsigned long pfn)
 				  pageblock_order
 					  << order_base_2(NR_PAGEBLOCK_BITS);
 
-	return ((flags[bit / BITS_PER_LONG] >> (bit % BITS_PER_LONG)) &
-		MIGRATETYPE_MASK) == MIGRATE_ISOLATE;
+	return mhp_layout_says_isolated(flags[bit / BITS_PER_LONG] >>
+					(bit % BITS_PER_LONG));
 }
 
 /* Offlining starts behind the memmap, once all that it wants is isolated. */
