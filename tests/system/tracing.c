@@ -134,12 +134,24 @@ static bool tracing_has_come(void *opaque, GError **error G_GNUC_UNUSED)
     return tracing_find(wait->events, 0, wait->name, wait->text);
 }
 
+/* What came instead of what was waited for */
+static void tracing_print(GPtrArray *events)
+{
+    for (unsigned i = 0; i < events->len; i++) {
+        const TraceEvent *event = events->pdata[i];
+
+        g_printerr("%f %s: %s\n", event->time, event->name, event->text);
+    }
+}
+
 GPtrArray *tracing_wait(Guest *guest, const char *name, const char *text)
 {
     TracingWait wait = {.guest = guest, .name = name, .text = text};
     g_autoptr(GError) error = NULL;
 
-    wait_until(tracing_has_come, &wait, SYSTEM_STALL_MS, text, &error);
+    if (!wait_until(tracing_has_come, &wait, SYSTEM_STALL_MS, text, &error)) {
+        tracing_print(wait.events);
+    }
     g_assert_no_error(error);
     return wait.events;
 }
