@@ -237,8 +237,9 @@ unsigned memdev_count_self_hosted(GArray *blocks)
 char *memdev_attr(Guest *guest, const char *name, GError **error)
 {
     char *text = guest_runf(guest, error,
-                            "cd /sys/bus/virtio/devices; for d in $(ls); do"
-                            " case $(cat $d/device) in 0x003f | 0x0018)"
+                            "cd /sys/bus/virtio/devices; for d in *; do"
+                            " read -r id <$d/device || continue;"
+                            " case $id in 0x003f | 0x0018)"
                             " cat $d/%s;; esac; done",
                             name);
 
