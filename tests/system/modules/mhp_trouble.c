@@ -192,6 +192,11 @@ static struct kretprobe mhp_trouble_shields[] = {
 	 * (phys_pud_init() and the like).
 	 */
 	{ .kp.symbol_name = "alloc_low_pages" },
+	/*
+	 * Nobody remembers which of an interrupt's files in /proc could not be
+	 * made, and remove_proc_entry() warns of each that is not there.
+	 */
+	{ .kp.symbol_name = "register_irq_proc" },
 #ifdef CONFIG_KASAN
 	/*
 	 * The shadow of a block that goes online, 16 MiB page by page: that is
