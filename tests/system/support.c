@@ -192,12 +192,39 @@ void system_request(Guest *guest, uint64_t size)
     g_assert_no_error(error);
 }
 
+/* The driver's worker sleeps, as it does when it has nothing to do */
+static bool is_worker_idle(void *opaque, GError **error)
+{
+    int status = 1;
+
+    g_free(agent_run(guest_agent(opaque),
+                     "for p in /proc/[0-9]*; do"
+                     " read -r line 2>/dev/null <$p/stat || continue;"
+                     " case $line in"
+                     " *'(mhp-'*') S '*) ;;"
+                     " *'(mhp-'*) exit 1 ;;"
+                     " esac; done; exit 0",
+                     GUEST_SCRIPT_MS, &status, error));
+    return status == 0;
+}
+
+/* The host has its size as soon as the last block is plugged: see it online */
+static void wait_worker(Guest *guest)
+{
+    g_autoptr(GError) error = NULL;
+
+    wait_until(is_worker_idle, guest, SYSTEM_STALL_MS, "the worker's rest",
+               &error);
+    g_assert_no_error(error);
+}
+
 void system_wait_size(Guest *guest, uint64_t size)
 {
     g_autoptr(GError) error = NULL;
 
     memdev_wait(guest, size, SYSTEM_STALL_MS, NULL, NULL, &error);
     g_assert_no_error(error);
+    wait_worker(guest);
 }
 
 void system_resize(Guest *guest, uint64_t size)
@@ -206,6 +233,7 @@ void system_resize(Guest *guest, uint64_t size)
 
     memdev_resize(guest, size, SYSTEM_STALL_MS, &error);
     g_assert_no_error(error);
+    wait_worker(guest);
 }
 
 typedef struct SystemBound {
