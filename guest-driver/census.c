@@ -64,6 +64,26 @@ static void virtio_mhp_count_hugetlb(struct virtio_mhp_census *census,
 	census->nr_hugetlb++;
 }
 
+static void virtio_mhp_count_kernels(struct virtio_mhp_census *census,
+				     struct folio *folio)
+{
+	const unsigned int nr = census->nr_suspects;
+	const unsigned long pfn = folio_pfn(folio);
+
+	census->nr_kernel++;
+	if (nr == VIRTIO_MHP_SUSPECTS_MAX ||
+	    (nr && census->suspects[nr - 1] == pfn))
+		return;
+	census->suspects[census->nr_suspects++] = pfn;
+}
+
+static void virtio_mhp_count_pinned(struct virtio_mhp_census *census,
+				    struct page *page)
+{
+	if (!census->nr_pinned++)
+		census->pinned_pfn = page_to_pfn(page);
+}
+
 static void virtio_mhp_count_used(struct virtio_mhp_census *census,
 				  struct page *page)
 {
@@ -77,9 +97,9 @@ static void virtio_mhp_count_used(struct virtio_mhp_census *census,
 	if (folio_test_lru(folio) && !folio_test_swapbacked(folio))
 		census->nr_cache++;
 	if (virtio_mhp_page_is_kernels(page))
-		census->nr_kernel++;
+		virtio_mhp_count_kernels(census, folio);
 	else if (virtio_mhp_page_is_pinned(page))
-		census->nr_pinned++;
+		virtio_mhp_count_pinned(census, page);
 	else
 		return;
 	if (!census->stuck_pfn)
@@ -127,6 +147,44 @@ void virtio_mhp_census_take(struct virtio_mhp *vmhp, unsigned int unit,
 		virtio_mhp_mb_count(vmhp, first + i, census);
 		cond_resched();
 	}
+}
+
+static bool virtio_mhp_pfn_is_kernels(struct virtio_mhp *vmhp,
+				      unsigned long pfn)
+{
+	const unsigned int mb = virtio_mhp_mb_at(&vmhp->blocks, PFN_PHYS(pfn));
+	struct page *page = pfn_to_page(pfn);
+
+	return virtio_mhp_mb_get_state(vmhp, mb) == VIRTIO_MHP_MB_ONLINE &&
+	       !PageBuddy(page) && virtio_mhp_page_is_kernels(page);
+}
+
+/**
+ * virtio_mhp_census_confirm() - forget pages that only looked stuck
+ * @vmhp: the device
+ * @after: a unit's census after it could not be vacated
+ * @before: its census before that
+ *
+ * Until whoever allocates a page has given it to its user, it looks like the
+ * kernel's own, and as soon as an attempt has failed, a unit's free pages are
+ * allocated again. What made it fail was there before, and still is.
+ *
+ * Context: worker.
+ */
+void virtio_mhp_census_confirm(struct virtio_mhp *vmhp,
+			       struct virtio_mhp_census *after,
+			       const struct virtio_mhp_census *before)
+{
+	unsigned int i;
+
+	for (i = 0; i < before->nr_suspects; i++) {
+		if (virtio_mhp_pfn_is_kernels(vmhp, before->suspects[i])) {
+			after->stuck_pfn = before->suspects[i];
+			return;
+		}
+	}
+	after->nr_kernel = 0;
+	after->stuck_pfn = after->pinned_pfn;
 }
 
 /**

@@ -13,6 +13,8 @@
 
 struct virtio_mhp;
 
+#define VIRTIO_MHP_SUSPECTS_MAX 8
+
 /**
  * struct virtio_mhp_census - what the pages of a unit are used for
  * @nr_free: free pages, those in per-CPU lists not included
@@ -23,6 +25,9 @@ struct virtio_mhp;
  * @nr_pinned: used pages that are held by more than what maps and caches them
  * @nr_kernel: used pages that nobody but the kernel can have allocated
  * @stuck_pfn: the first page that is in @nr_pinned or @nr_kernel, or 0
+ * @pinned_pfn: the first page that is in @nr_pinned, or 0
+ * @nr_suspects: how many of @suspects there are
+ * @suspects: the first folios whose pages are in @nr_kernel
  */
 struct virtio_mhp_census {
 	unsigned long nr_free;
@@ -33,10 +38,16 @@ struct virtio_mhp_census {
 	unsigned long nr_pinned;
 	unsigned long nr_kernel;
 	unsigned long stuck_pfn;
+	unsigned long pinned_pfn;
+	unsigned int nr_suspects;
+	unsigned long suspects[VIRTIO_MHP_SUSPECTS_MAX];
 };
 
 void virtio_mhp_census_take(struct virtio_mhp *vmhp, unsigned int unit,
 			    struct virtio_mhp_census *census);
+void virtio_mhp_census_confirm(struct virtio_mhp *vmhp,
+			       struct virtio_mhp_census *after,
+			       const struct virtio_mhp_census *before);
 unsigned int virtio_mhp_census_cost(const struct virtio_mhp_census *census);
 bool virtio_mhp_census_is_promising(const struct virtio_mhp_census *census);
 u16 virtio_mhp_census_reason(const struct virtio_mhp_census *census, int error);

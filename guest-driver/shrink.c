@@ -150,6 +150,14 @@ static int virtio_mhp_unit_remove(struct virtio_mhp *vmhp, unsigned int unit)
 	return 0;
 }
 
+static void virtio_mhp_unit_explain(struct virtio_mhp *vmhp, unsigned int unit,
+				    const struct virtio_mhp_census *before,
+				    struct virtio_mhp_census *after)
+{
+	virtio_mhp_census_take(vmhp, unit, after);
+	virtio_mhp_census_confirm(vmhp, after, before);
+}
+
 /**
  * virtio_mhp_unit_vacate() - offline and remove all of a unit
  * @vmhp: the device
@@ -173,11 +181,11 @@ int virtio_mhp_unit_vacate(struct virtio_mhp *vmhp, unsigned int unit)
 		return rc;
 	rc = virtio_mhp_unit_remove(vmhp, unit);
 	if (rc && rc != -EAGAIN)
-		virtio_mhp_census_take(vmhp, unit, &after);
+		virtio_mhp_unit_explain(vmhp, unit, &before, &after);
 	if (rc == -ETIME && virtio_mhp_census_is_promising(&after)) {
 		rc = virtio_mhp_unit_remove(vmhp, unit);
 		if (rc && rc != -EAGAIN)
-			virtio_mhp_census_take(vmhp, unit, &after);
+			virtio_mhp_unit_explain(vmhp, unit, &before, &after);
 	}
 	if (!rc)
 		trace_virtio_mhp_vacate(vmhp->vdev->index, addr,

@@ -15,6 +15,7 @@
 #define RANGE (GROWTH + MEMORY_BLOCK_SIZE)
 
 #define PARAMETERS "/sys/module/mhp_vmemmap_mem/parameters/"
+#define THP "/sys/kernel/mm/transparent_hugepage/enabled"
 #define HUGEPAGES "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages"
 
 static Guest *guest;
@@ -154,6 +155,38 @@ static void test_new_request(void)
     tear_down();
 }
 
+#define ATTEMPTS 8
+
+/*
+ * A huge page is cleared before it is anybody's. Meanwhile it looks like kernel
+ * memory, and the only block is where all of them are.
+ */
+static void test_pinned_among_others(void)
+{
+    system_resize(guest, MEMORY_BLOCK_SIZE);
+    pin();
+    g_free(system_run(guest, "echo always >" THP "; rm -f /tmp/others;"
+                             "for i in 1 2; do"
+                             " while :; do dd if=/dev/zero bs=40M count=1; done"
+                             " >/dev/null 2>&1 & echo $! >>/tmp/others; done"));
+    for (unsigned i = 0; i < ATTEMPTS; i++) {
+        g_autoptr(GPtrArray) events = NULL;
+
+        shrink();
+        events = tracing_wait(guest, "virtio_mhp_vacate", "retry=1s");
+        g_assert_cmpuint(tracing_count(events, "virtio_mhp_vacate", ""), ==,
+                         tracing_count(events, "virtio_mhp_vacate", "=pinned"));
+        tracing_start(guest, TRACING_OURS);
+        system_request(guest, MEMORY_BLOCK_SIZE);
+        g_ptr_array_unref(
+            tracing_wait(guest, "virtio_mhp_resize_end", "result=0"));
+    }
+    g_free(system_run(guest, "kill $(cat /tmp/others); echo madvise >" THP));
+    unpin();
+    system_request(guest, 0);
+    tear_down();
+}
+
 static void check_kernel_memory(const char *parameters)
 {
     system_resize(guest, GROWTH);
@@ -258,6 +291,8 @@ int main(int argc, char **argv)
     g_test_add_func(PATH "pinned, tried after 1, 2, 4 seconds, and let go",
                     test_pinned);
     g_test_add_func(PATH "a new request is a new chance", test_new_request);
+    g_test_add_func(PATH "pinned, among pages on their way to their users",
+                    test_pinned_among_others);
     g_test_add_func(PATH "kernel memory", test_kernel_memory);
     g_test_add_func(PATH "kernel memory that is reserved", test_reserved_page);
     g_test_add_func(PATH "hugetlb", test_hugetlb);
