@@ -2,7 +2,7 @@
 /*
  * What libvirt adds to a resize: from the start of "virsh setmem" until the
  * guest's MemTotal is what was asked for, against the same by a QMP command on
- * the same guest, in turns. The guest looks at its MemTotal all the time.
+ * the same guest, in turns. A tool in the guest looks every 2 ms.
  */
 #include <inttypes.h>
 #include <stdio.h>

@@ -257,10 +257,9 @@ void domain_leave(Domain *domain, const char *script)
 
 void domain_watch_mem_total(Domain *domain, uint64_t size)
 {
+    const uint64_t kib = domain_wanted_mem_total(domain, size) / KiB;
     g_autofree char *script = g_strdup_printf(
-        "while read -r _ total _ </proc/meminfo && [ $total != %" PRIu64
-        " ]; do :; done",
-        domain_wanted_mem_total(domain, size) / KiB);
+        "mhp-await %" PRIu64 " %" PRIu64 " %u", kib, kib, DOMAIN_RESIZE_MS);
     g_autoptr(GError) error = NULL;
 
     agent_start(domain->agent, script, &error);

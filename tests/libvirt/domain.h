@@ -55,8 +55,8 @@ void domain_wait_size(Domain *domain, uint64_t size);
 void domain_wait_actual(Domain *domain, uint64_t size);
 
 /*
- * Let the guest look at its MemTotal without a break until it is that of @size;
- * domain_finish() waits for that.
+ * Let the guest look at its MemTotal, often and at little cost, until it is
+ * that of @size; domain_finish() waits for that.
  */
 void domain_watch_mem_total(Domain *domain, uint64_t size);
 void domain_finish(Domain *domain);
