@@ -215,16 +215,12 @@ const Peer peers[] = {
         .cmdline = "",
         .module = "virtio_balloon",
         .is_stock = true,
+        .starts_full = true,
         .request = peer_request_balloon,
         .size = peer_size_balloon,
     },
 };
 const unsigned nb_peers = G_N_ELEMENTS(peers);
-
-static bool peer_is_balloon(const Peer *peer)
-{
-    return peer->size == peer_size_balloon;
-}
 
 static void peer_add_memory(PeerGuest *pg)
 {
@@ -233,7 +229,7 @@ static void peer_add_memory(PeerGuest *pg)
     if (pg->peer->device) {
         memdev_add(pg->guest, pg->peer->device, pg->max);
     }
-    if (peer_is_balloon(pg->peer)) {
+    if (pg->peer->starts_full) {
         vm_add_args(vm, "-device", "virtio-balloon-pci,free-page-reporting=on",
                     NULL);
     }
@@ -273,7 +269,7 @@ static bool peer_boot(PeerGuest *pg, GError **error)
         return false;
     }
     /* It has all of it now: what counts is what it has beyond the boot size */
-    if (peer_is_balloon(pg->peer)) {
+    if (pg->peer->starts_full) {
         pg->boot_total -= pg->max;
     }
     return true;
@@ -283,13 +279,12 @@ PeerGuest *peer_guest_new(const Peer *peer, const PeerConfig *config,
                           GError **error)
 {
     PeerGuest *pg = g_new0(PeerGuest, 1);
-    bool is_balloon = peer_is_balloon(peer);
     GuestConfig guest = {
         .kver = config->kver,
         .accel = config->accel,
         .cmdline = peer->cmdline,
-        .boot_size = config->boot_size + (is_balloon ? config->max : 0),
-        .hotplug_max = is_balloon ? 0 : config->max,
+        .boot_size = config->boot_size + (peer->starts_full ? config->max : 0),
+        .hotplug_max = peer->starts_full ? 0 : config->max,
     };
 
     pg->peer = peer;

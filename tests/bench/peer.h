@@ -18,6 +18,7 @@ typedef struct Peer {
     const char *module;   /* to load in the guest, or NULL */
     const char *device;   /* -device, without backend and sizes, or NULL */
     bool is_stock;        /* a peer, not ours */
+    bool starts_full;     /* boots with all it can have */
     bool (*request)(PeerGuest *pg, uint64_t size, GError **error);
     bool (*size)(PeerGuest *pg, uint64_t *size, GError **error);
 } Peer;
@@ -45,7 +46,7 @@ typedef struct PeerConfig {
 extern const Peer peers[];
 extern const unsigned nb_peers;
 
-/* Boot a guest, nothing plugged; NULL if it does not */
+/* Boot a guest, nothing plugged unless it starts full; NULL if it does not */
 PeerGuest *peer_guest_new(const Peer *peer, const PeerConfig *config,
                           GError **error);
 void peer_guest_free(PeerGuest *pg);

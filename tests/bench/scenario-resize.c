@@ -116,32 +116,49 @@ static bool resize_shrink(Resize *resize, unsigned peer, unsigned gib,
     return true;
 }
 
-/* A guest that did not get there is replaced: the next one starts from 0 */
+/* One that starts full gives up all of it first, so that is what it has */
+static bool resize_boot(Resize *resize, unsigned peer, unsigned gib,
+                        GError **error)
+{
+    uint64_t max = resize->bench->peers[peer]->starts_full
+                       ? gib * GiB
+                       : resize_sizes[resize->nb_sizes - 1] * GiB +
+                             RESIZE_SPARE;
+
+    if (resize->guests[peer] && resize->guests[peer]->max == max) {
+        return true;
+    }
+    peer_guest_free(resize->guests[peer]);
+    resize->guests[peer] = bench_boot(resize->bench, peer, RESIZE_BOOT_SIZE,
+                                      max, 0, error);
+    return resize->guests[peer] != NULL;
+}
+
+/*
+ * A guest that did not get there is replaced: the next one starts anew. What it
+ * would do on the way back is not the way that is measured.
+ */
 static bool resize_there_and_back(Resize *resize, unsigned peer, unsigned gib,
                                   bool *is_long, GError **error)
 {
-    Measured grow, shrink;
+    bool shrinks_first = resize->bench->peers[peer]->starts_full;
+    Measured m;
 
-    if (!resize->guests[peer]) {
-        uint64_t max = resize_sizes[resize->nb_sizes - 1] * GiB;
-
-        resize->guests[peer] = bench_boot(resize->bench, peer, RESIZE_BOOT_SIZE,
-                                          max + RESIZE_SPARE, 0, error);
-        /* A balloon starts with everything */
-        if (!resize->guests[peer] ||
-            !measure_resize(resize->guests[peer], 0, RESIZE_LIMIT_MS, &shrink,
-                            error)) {
-            return false;
-        }
-    }
-    if (!resize_grow(resize, peer, gib, &grow, error) ||
-        !resize_shrink(resize, peer, gib, &shrink, error)) {
+    if (!resize_boot(resize, peer, gib, error)) {
         return false;
     }
-    *is_long = MAX(measured_seconds(&grow), measured_seconds(&shrink)) >
-               RESIZE_LONG_SECONDS;
-    if (!grow.is_done || !shrink.is_done) {
-        g_clear_pointer(&resize->guests[peer], peer_guest_free);
+    for (unsigned i = 0; i < 2; i++) {
+        bool shrinks = shrinks_first == (i == 0);
+
+        if (!(shrinks ? resize_shrink : resize_grow)(resize, peer, gib, &m,
+                                                     error)) {
+            return false;
+        }
+        *is_long |= measured_seconds(&m) > RESIZE_LONG_SECONDS;
+        if (!m.is_done) {
+            g_clear_pointer(&resize->guests[peer], peer_guest_free);
+            break;
+        }
     }
     return true;
 }
