@@ -33,6 +33,17 @@ virtio_mhp_nr_vmemmap_pages(const struct device *dev)
 #define VIRTIO_MHP_MAX_ORDER (MAX_ORDER - 1)
 #endif
 
+/* An event that only some kernels have: a block is to be onlined, to any zone */
+static inline bool virtio_mhp_is_prepare_online(unsigned long action)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 9, 0) && \
+	LINUX_VERSION_CODE < KERNEL_VERSION(6, 19, 0)
+	return action == MEM_PREPARE_ONLINE;
+#else
+	return false;
+#endif
+}
+
 /* What a binary attribute's functions and lists take: const as of 6.17 */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 17, 0)
 #define VIRTIO_MHP_SYSFS_CONST const

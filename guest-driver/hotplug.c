@@ -124,9 +124,11 @@ int virtio_mhp_mb_add(struct virtio_mhp *vmhp, unsigned int mb)
 
 	if (vmhp->memmap_on_block)
 		flags |= MHP_MEMMAP_ON_MEMORY;
+	vmhp->adding = true;
 	/* One block a call: 6.1 demands it, and a failure concerns one block. */
 	rc = add_memory_driver_managed(vmhp->mgid, addr, vmhp->blocks.mb_size,
 				       vmhp->resource_name, flags);
+	vmhp->adding = false;
 	dev_dbg(&vmhp->vdev->dev, "add %#llx-%#llx: %d\n", addr,
 		addr + vmhp->blocks.mb_size - 1, rc);
 	if (rc)

@@ -127,6 +127,7 @@ struct virtio_mhp_unit {
  * @wait: what the worker waits on
  * @flags: enum virtio_mhp_flag
  * @deadline: signals the worker when a block takes too long to vacate
+ * @adding: the worker is adding a block, and not yet onlining it
  * @vacating: a block is being vacated; a signal will end that
  * @timed_out: it was @deadline that ended it
  * @any_mb: some memory block's device, referenced because it leads to their bus
@@ -183,6 +184,7 @@ struct virtio_mhp {
 	wait_queue_head_t wait;
 	unsigned long flags;
 	struct timer_list deadline;
+	bool adding;
 	bool vacating;
 	bool timed_out;
 

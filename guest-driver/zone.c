@@ -114,6 +114,15 @@ static int virtio_mhp_memory_notify(struct notifier_block *nb,
 	/* Changes only under the hotplug lock, which our caller holds. */
 	if (!READ_ONCE(vmhp->mbs[mb].dev))
 		return NOTIFY_DONE;
+	/*
+	 * While a block is added the kernel's policy has its turn; ours comes
+	 * right after. To try another zone and to be refused costs as much as
+	 * to online, and the more the more blocks there are: the kernel looks
+	 * for the other zone's end all the way down.
+	 */
+	if (virtio_mhp_is_prepare_online(action) && current == vmhp->worker &&
+	    vmhp->adding)
+		return notifier_from_errno(-EPERM);
 	page = pfn_to_page(arg->start_pfn);
 
 	switch (action) {
