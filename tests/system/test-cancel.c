@@ -155,7 +155,7 @@ static void test_shrink_to_grow(void)
  */
 static void wait_for_pinned_block(void)
 {
-    system_wait_size(guest, MEMORY_BLOCK_SIZE);
+    system_wait_below(guest, MEMORY_BLOCK_SIZE);
     g_ptr_array_unref(tracing_wait(guest, "migrate_pages_end", ""));
 }
 

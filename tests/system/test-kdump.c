@@ -106,7 +106,7 @@ static uint64_t mark_page(GArray *plugged)
 
     text = system_run(guest,
                       "mhp-pin %" PRIx64 " %" PRIx64 " >/tmp/pin &"
-                      "until grep pinned /tmp/pin; do sleep 0.1; done",
+                      "until grep -s pinned /tmp/pin; do sleep 0.1; done",
                       block, (uint64_t)MEMORY_BLOCK_SIZE);
     g_assert_cmpint(sscanf(text, "pinned %" SCNx64, &addr), ==, 1);
     return addr;

@@ -173,7 +173,7 @@ static void test_with_pinned_page(void)
     g_free(system_run(guest,
                       "mhp-pin %" PRIx64 " %" PRIx64 " >/tmp/pin &"
                       "echo $! >/tmp/pid;"
-                      "until grep pinned /tmp/pin; do sleep 0.1; done",
+                      "until grep -s pinned /tmp/pin; do sleep 0.1; done",
                       system_addr(guest) + 2 * MEMORY_BLOCK_SIZE,
                       (uint64_t)MEMORY_BLOCK_SIZE));
     system_request(guest, 0);
