@@ -149,9 +149,10 @@ static bool resize_there_and_back(Resize *resize, unsigned peer, unsigned gib,
     }
     for (unsigned i = 0; i < 2; i++) {
         bool shrinks = shrinks_first == (i == 0);
+        bool measured = shrinks ? resize_shrink(resize, peer, gib, &m, error)
+                                : resize_grow(resize, peer, gib, &m, error);
 
-        if (!(shrinks ? resize_shrink : resize_grow)(resize, peer, gib, &m,
-                                                     error)) {
+        if (!measured) {
             return false;
         }
         *is_long |= measured_seconds(&m) > RESIZE_LONG_SECONDS;
