@@ -77,6 +77,41 @@ char *klog_trouble(const char *log)
     return NULL;
 }
 
+/* What a report of a circle has: the line that it begins with, and its trace */
+#define CIRCLE_TROUBLE_LINES 2
+
+static bool klog_is_circle(const char *report, const char *const *words)
+{
+    g_auto(GStrv) lines = g_strsplit(report, "\n", -1);
+    unsigned trouble = 0;
+
+    for (char **line = lines; *line; line++) {
+        trouble += klog_is_trouble(*line);
+    }
+    for (; *words; words++) {
+        if (!strstr(report, *words)) {
+            return false;
+        }
+    }
+    /* More is another CPU's, and must not go with it. */
+    return trouble == CIRCLE_TROUBLE_LINES;
+}
+
+char *klog_without_circle(const char *log, const char *const *words)
+{
+    const char *first = strstr(log, "possible circular locking");
+    const char *last = first ? strstr(first, "</TASK>") : NULL;
+    g_autofree char *report = last ? g_strndup(first, last - first) : NULL;
+
+    if (!report || !klog_is_circle(report, words)) {
+        return g_strdup(log);
+    }
+    while (first > log && first[-1] != '\n') {
+        first--;
+    }
+    return g_strdup_printf("%.*s%s", (int)(first - log), log, last);
+}
+
 char *klog_find(const char *log, const char *text)
 {
     const char *hit = strstr(log, text);

@@ -9,6 +9,12 @@
 /* The first line that reports trouble, or NULL; free with g_free() */
 char *klog_trouble(const char *log);
 
+/*
+ * @log without its first lockdep report of a circle, if each of @words, which
+ * ends with NULL, is in that report; otherwise as it is. Free with g_free().
+ */
+char *klog_without_circle(const char *log, const char *const *words);
+
 /* The first line with @text in it, or NULL; free with g_free() */
 char *klog_find(const char *log, const char *text);
 

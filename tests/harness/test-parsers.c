@@ -47,6 +47,54 @@ static void test_trouble_is_found(void)
     }
 }
 
+#define CIRCLE                                                           \
+    "[    1.0] WARNING: possible circular locking dependency detected\n" \
+    "[    1.0] a/45 is trying to acquire lock:\n"                        \
+    "[    1.1] Call Trace:\n"                                            \
+    "[    1.1]  <TASK>\n"
+#define CIRCLE_END "[    1.2]  </TASK>\n"
+
+static void test_a_known_circle_is_dropped(void)
+{
+    static const char *const known[] = {"a/45", "to acquire", NULL};
+    static const char *const other[] = {"a/45", "b/46", NULL};
+    static const char *const logs[] = {
+        CIRCLE CIRCLE_END,
+        "[    0.9] before\n" CIRCLE CIRCLE_END "[    1.3] after\n",
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(logs); i++) {
+        g_autofree char *without = klog_without_circle(logs[i], known);
+        g_autofree char *with = klog_without_circle(logs[i], other);
+
+        g_assert_null(klog_trouble(without));
+        g_assert_cmpuint(klog_count(without, "before"), ==,
+                         klog_count(logs[i], "before"));
+        g_assert_cmpuint(klog_count(without, "after"), ==,
+                         klog_count(logs[i], "after"));
+        g_assert_cmpstr(with, ==, logs[i]);
+    }
+}
+
+/* Neither within it nor behind it is other trouble lost. */
+static void test_only_the_circle_is_dropped(void)
+{
+    static const char *const known[] = {"a/45", NULL};
+    static const char *const logs[] = {
+        CIRCLE "[    1.1] BUG: KASAN: use-after-free in f\n" CIRCLE_END,
+        CIRCLE CIRCLE_END "[    1.3] WARNING: CPU: 0 PID: 60 at mm/m.c:9 f\n",
+        CIRCLE CIRCLE_END CIRCLE CIRCLE_END,
+        CIRCLE,
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(logs); i++) {
+        g_autofree char *without = klog_without_circle(logs[i], known);
+        g_autofree char *trouble = klog_trouble(without);
+
+        g_assert_nonnull(trouble);
+    }
+}
+
 static void test_find_gives_the_line(void)
 {
     g_autofree char *line = klog_find("one\ntwo words\nthree\n", "wor");
@@ -105,6 +153,10 @@ int main(int argc, char **argv)
     g_test_add_func("/virtio-mhp/harness/a clean log is clean", test_clean_log);
     g_test_add_func("/virtio-mhp/harness/trouble in a log is found",
                     test_trouble_is_found);
+    g_test_add_func("/virtio-mhp/harness/a circle that is known is dropped",
+                    test_a_known_circle_is_dropped);
+    g_test_add_func("/virtio-mhp/harness/nothing but the circle is dropped",
+                    test_only_the_circle_is_dropped);
     g_test_add_func("/virtio-mhp/harness/a text is found with its line",
                     test_find_gives_the_line);
     g_test_add_func("/virtio-mhp/harness/lines with a text are counted",

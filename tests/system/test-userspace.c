@@ -140,6 +140,38 @@ static void test_racing_writers_while_shrinking(void)
     tear_down();
 }
 
+/*
+ * A block that another module adds and removes until lockdep has seen that, or
+ * to the end: prints the kernel log.
+ */
+static const char removals[] =
+    "insmod /lib/modules/mhp_trouble.ko; rm -f /tmp/stop;"
+    "have=/sys/module/mhp_trouble/parameters/have;"
+    "state=/sys/devices/system/memory/memory%" PRIu64 "/state;"
+    "(while [ ! -e /tmp/stop ]; do echo online_movable >$state; done)"
+    " 2>/dev/null &"
+    "for i in $(seq 100); do"
+    " echo 0x%" PRIx64 " >$have && echo 0 >$have || exit;"
+    " if dmesg | grep -q 'possible circular'; then break; fi; done;"
+    "touch /tmp/stop; wait; rmmod mhp_trouble; dmesg -c";
+
+/* What system_check_klog() lets pass is not because of our driver. */
+static void test_lockdep_minds_any_removal(void)
+{
+    Guest *other = system_boot(0, "");
+    const uint64_t addr = system_addr(other);
+    g_autofree char *log = system_run(other, removals, addr / MEMORY_BLOCK_SIZE,
+                                      addr);
+    g_autofree char *rest = klog_without_circle(log, system_removal_circle);
+    g_autofree char *trouble = klog_trouble(rest);
+    g_autofree char *circle = klog_find(log, "possible circular locking");
+
+    g_assert_nonnull(circle);
+    g_assert_cmpstr(trouble, ==, NULL);
+    g_assert_cmpuint(klog_count(log, "mhp_vmemmap_mem"), ==, 0);
+    system_end(other);
+}
+
 int main(int argc, char **argv)
 {
     int status;
@@ -163,6 +195,9 @@ int main(int argc, char **argv)
 
     if (system_is_slow()) {
         nb_blocks = 4;
+        g_test_add_func("/virtio-mhp/system/userspace/lockdep minds any "
+                        "removal under way",
+                        test_lockdep_minds_any_removal);
     }
     growth = nb_blocks * MEMORY_BLOCK_SIZE;
     guest = system_boot(growth, SYSTEM_MEMMAP_ON);
