@@ -210,17 +210,16 @@ static int virtio_mhp_connect(struct virtio_mhp *vmhp)
 	return rc;
 }
 
-static void virtio_mhp_disconnect(struct virtio_device *vdev)
+static void virtio_mhp_disconnect(struct virtio_mhp *vmhp)
 {
-	if (!virtio_mhp_is_gone(vdev))
-		virtio_reset_device(vdev);
-	vdev->config->del_vqs(vdev);
+	if (!virtio_mhp_is_gone(vmhp->vdev))
+		virtio_reset_device(vmhp->vdev);
+	virtio_mhp_vq_deinit(vmhp);
 }
 
 /* The memory belongs to the crashed kernel: it is read, and no more. */
 static int virtio_mhp_start_vmcore(struct virtio_mhp *vmhp)
 {
-	struct virtio_device *vdev = vmhp->vdev;
 	int rc = virtio_mhp_connect(vmhp);
 
 	if (rc)
@@ -231,7 +230,7 @@ static int virtio_mhp_start_vmcore(struct virtio_mhp *vmhp)
 	return 0;
 
 out_disconnect:
-	virtio_mhp_disconnect(vdev);
+	virtio_mhp_disconnect(vmhp);
 out_free:
 	kfree(vmhp);
 	return rc;
@@ -239,7 +238,6 @@ out_free:
 
 static int virtio_mhp_start(struct virtio_mhp *vmhp)
 {
-	struct virtio_device *vdev = vmhp->vdev;
 	int rc = virtio_mhp_connect(vmhp);
 
 	if (rc)
@@ -253,7 +251,7 @@ static int virtio_mhp_start(struct virtio_mhp *vmhp)
 	return 0;
 
 out_disconnect:
-	virtio_mhp_disconnect(vdev);
+	virtio_mhp_disconnect(vmhp);
 out_leave:
 	virtio_mhp_leave(vmhp);
 	return rc;
@@ -283,12 +281,12 @@ static void virtio_mhp_remove(struct virtio_device *vdev)
 
 	if (vmhp->vmcore) {
 		virtio_mhp_vmcore_deinit(vmhp);
-		virtio_mhp_disconnect(vdev);
+		virtio_mhp_disconnect(vmhp);
 		kfree(vmhp);
 		return;
 	}
 	virtio_mhp_worker_stop(vmhp);
-	virtio_mhp_disconnect(vdev);
+	virtio_mhp_disconnect(vmhp);
 	virtio_mhp_leave(vmhp);
 }
 

@@ -87,7 +87,9 @@ int virtio_mhp_freeze(struct virtio_device *vdev)
 		return -EPERM;
 	}
 	virtio_reset_device(vdev);
-	vdev->config->del_vqs(vdev);
+	virtio_mhp_vq_deinit(vmhp);
+	/* Should restoring fail, the worker finds it so and resets it. */
+	WRITE_ONCE(vmhp->broken, true);
 	return 0;
 }
 

@@ -50,8 +50,7 @@ static int virtio_mhp_reset(struct virtio_mhp *vmhp)
 	struct virtio_device *vdev = vmhp->vdev;
 
 	virtio_reset_device(vdev);
-	vdev->config->del_vqs(vdev);
-	vmhp->vq = NULL;
+	virtio_mhp_vq_deinit(vmhp);
 	/* This ends with virtio_mhp_restore(), as after a suspend. */
 	return virtio_device_restore(vdev);
 #else

@@ -63,6 +63,21 @@ int virtio_mhp_vq_init(struct virtio_mhp *vmhp)
 	return 0;
 }
 
+/**
+ * virtio_mhp_vq_deinit() - give the virtqueue up
+ * @vmhp: the device, which has been reset or is gone
+ *
+ * Context: while no worker runs.
+ */
+void virtio_mhp_vq_deinit(struct virtio_mhp *vmhp)
+{
+	/* A request that was never answered may have indirect descriptors. */
+	if (vmhp->vq)
+		virtqueue_detach_unused_buf(vmhp->vq);
+	vmhp->vq = NULL;
+	vmhp->vdev->config->del_vqs(vmhp->vdev);
+}
+
 /* One that somebody reset, or that is gone, does not say that it is ready. */
 static bool virtio_mhp_can_answer(struct virtio_mhp *vmhp)
 {

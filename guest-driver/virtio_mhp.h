@@ -276,6 +276,7 @@ int virtio_mhp_memmap_check(struct virtio_mhp *vmhp, unsigned int mb,
 
 /* request.c: requests to the device */
 int virtio_mhp_vq_init(struct virtio_mhp *vmhp);
+void virtio_mhp_vq_deinit(struct virtio_mhp *vmhp);
 int virtio_mhp_check_device(struct virtio_mhp *vmhp);
 int virtio_mhp_unit_plug_begin(struct virtio_mhp *vmhp, unsigned int unit);
 int virtio_mhp_unit_plug_end(struct virtio_mhp *vmhp, unsigned int unit);
