@@ -5,7 +5,8 @@
  * What only the kernel can see is seen by the module mhp_layout.
  *
  * The guest uses one CPU. The kernel's walkers of pages do not lock out the
- * removal of memory on another CPU; on one they take turns with it.
+ * removal of memory on another CPU, nor in their midst where the kernel may be
+ * preempted. On one, and where they cannot be, they take turns with it.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -200,13 +201,28 @@ static void test_offlining_of_neighbours(void)
                      G_N_ELEMENTS(indices) * nb_pageblocks);
 }
 
-/* A loop that goes on in the background until /tmp/walk is gone */
-static void start_walks(const char *name, const char *walk)
+/* So that the scheduler takes the CPU from no walker in favour of the others */
+static const char uninterrupted[] =
+    "echo -1 >/proc/sys/kernel/sched_rt_runtime_us;"
+    "fair=/sys/kernel/debug/sched/fair_server/cpu0/runtime;"
+    "[ ! -e $fair ] || echo 0 >$fair";
+
+/*
+ * The walks one after the other with pauses for all others, in the background
+ * until /tmp/walk is gone. /tmp/walked gets a line for each time.
+ */
+static void start_walks(const char *const *walks, unsigned nb)
 {
+    g_autoptr(GString) loop = g_string_new(NULL);
+
+    for (unsigned i = 0; i < nb; i++) {
+        g_string_append_printf(loop, "%s; usleep 100000; ", walks[i]);
+    }
     g_free(system_run(guest,
-                      "touch /tmp/walk; while [ -e /tmp/walk ]; do %s;"
-                      " echo >>/tmp/%s; done >/dev/null 2>&1 &",
-                      walk, name));
+                      "%s; touch /tmp/walk; mhp-fifo sh -c '"
+                      "while [ -e /tmp/walk ]; do %s echo >>/tmp/walked; done'"
+                      " >/dev/null 2>&1 &",
+                      uninterrupted, loop->str));
 }
 
 static void test_walkers(void)
@@ -222,16 +238,14 @@ static void test_walkers(void)
         start / 512 / MiB, REGION_SIZE / 512 / MiB + 1);
     g_autofree char *pages = g_strdup_printf(
         "echo %" PRIu64 " %" PRIu64 " >" LAYOUT "walk", start, end);
+    const char *walks[] = {flags, counts, pages};
 
-    start_walks("flags", flags);
-    start_walks("counts", counts);
-    start_walks("pages", pages);
+    start_walks(walks, G_N_ELEMENTS(walks));
     resize(6 * GiB);
     resize(8 * GiB);
     resize(1 * GiB);
-    g_free(system_run(guest, "rm /tmp/walk; for i in flags counts pages; do"
-                             " until [ -s /tmp/$i ]; do usleep 10000; done;"
-                             " done"));
+    g_free(system_run(guest, "until [ -s /tmp/walked ]; do usleep 10000; done;"
+                             "rm /tmp/walk"));
     g_assert_cmpuint(number(LAYOUT "memmap_met"), >, met);
     g_assert_cmpuint(number(LAYOUT "others_met"), >, 0);
     g_assert_cmpuint(number(LAYOUT "memmap_bad"), ==, 0);

@@ -15,6 +15,13 @@
 int tool_await(int argc, char **argv);
 
 /*
+ * mhp-fifo PROGRAM [ARGUMENT…]
+ *
+ * Run a program that no other of normal priority may interrupt.
+ */
+int tool_fifo(int argc, char **argv);
+
+/*
  * mhp-fill KIND MIB
  *
  * Fill memory, print "filled MIB" and hold it until killed. KIND is pages (of 4
