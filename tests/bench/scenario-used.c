@@ -15,7 +15,7 @@
 /* Of the whole, in percent */
 #define USED_MARGIN 6
 #define USED_GROW_MS 60000
-#define USED_LIMIT_MS 20000
+#define USED_LIMIT_MS 10000
 #define USED_QUICK_LIMIT_MS 8000
 #define USED_FILL_MS 120000
 

@@ -10,7 +10,9 @@
 #define WORKER_BOOT_SIZE (2 * GiB)
 #define WORKER_SIZE (16 * GiB)
 #define WORKER_QUICK_SIZE (2 * GiB)
-#define WORKER_LIMIT_MS 60000
+#define WORKER_GROW_MS 60000
+/* What is felt shows long before all is done */
+#define WORKER_LIMIT_MS 20000
 #define WORKER_QUICK_LIMIT_MS 6000
 #define WORKER_QUIET_US (3 * G_USEC_PER_SEC)
 #define WORKER_MIB 64
@@ -67,7 +69,8 @@ static void worker_add(Bench *bench, unsigned peer, const char *variant,
                 figures->late);
 }
 
-static bool worker_one(Bench *bench, unsigned peer, GError **error)
+static bool worker_one(Bench *bench, unsigned peer, bool *is_long,
+                       GError **error)
 {
     uint64_t size = bench->is_quick ? WORKER_QUICK_SIZE : WORKER_SIZE;
     unsigned limit = bench->is_quick ? WORKER_QUICK_LIMIT_MS : WORKER_LIMIT_MS;
@@ -76,15 +79,18 @@ static bool worker_one(Bench *bench, unsigned peer, GError **error)
         pg = bench_boot(bench, peer, WORKER_BOOT_SIZE, size + GiB, 0, error);
     Measured m;
 
-    if (!pg || !measure_resize(pg, size, WORKER_LIMIT_MS, &m, error) ||
+    if (!pg || !measure_resize(pg, size, WORKER_GROW_MS, &m, error) ||
         !worker_start(pg, error) || !worker_ask(pg, &quiet, error)) {
         return false;
     }
     g_usleep(WORKER_QUIET_US);
     if (!worker_ask(pg, &quiet, error) ||
         !measure_resize(pg, 0, limit, &m, error) ||
-        !worker_ask(pg, &shrinking, error) ||
-        !measure_resize(pg, size, limit, &m, error) ||
+        !worker_ask(pg, &shrinking, error)) {
+        return false;
+    }
+    *is_long = measured_seconds(&m) > BENCH_LONG_SECONDS;
+    if (!measure_resize(pg, size, limit, &m, error) ||
         !worker_ask(pg, &growing, error)) {
         return false;
     }
@@ -96,12 +102,15 @@ static bool worker_one(Bench *bench, unsigned peer, GError **error)
 
 static bool worker_run(Bench *bench, GError **error)
 {
+    g_autofree bool *is_long = g_new0(bool, bench->nb_peers);
+
     bench_plan(bench, &scenario_worker, bench->repetitions * bench->nb_peers);
     for (unsigned i = 0; i < bench->repetitions; i++) {
         for (unsigned peer = 0; peer < bench->nb_peers; peer++) {
             bench_step(bench, "%s", bench->peers[peer]->name);
             /* Once is enough for a first look */
-            if (!(bench->is_quick && i) && !worker_one(bench, peer, error)) {
+            if (!(bench->is_quick && i) && !is_long[peer] &&
+                !worker_one(bench, peer, &is_long[peer], error)) {
                 return false;
             }
         }
