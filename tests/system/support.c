@@ -108,7 +108,7 @@ static const char scan[] = "if [ -e " KMEMLEAK " ]; then echo scan >" KMEMLEAK
                            "; fi;";
 
 const char *const system_removal_circle[] = {
-    "--> cpu_hotplug_lock --> mem_hotplug_lock",
+    "cpu_hotplug_lock --> mem_hotplug_lock",
     "state_store+",
     "__kernfs_remove+",
     "remove_memory_block_devices+",
