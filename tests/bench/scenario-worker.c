@@ -100,11 +100,9 @@ static bool worker_one(Bench *bench, unsigned peer, bool *is_long,
     return true;
 }
 
-static bool worker_run(Bench *bench, GError **error)
+/* @is_long: for each peer, whether a shrink was */
+static bool worker_all(Bench *bench, bool *is_long, GError **error)
 {
-    g_autofree bool *is_long = g_new0(bool, bench->nb_peers);
-
-    bench_plan(bench, &scenario_worker, bench->repetitions * bench->nb_peers);
     for (unsigned i = 0; i < bench->repetitions; i++) {
         for (unsigned peer = 0; peer < bench->nb_peers; peer++) {
             bench_step(bench, "%s", bench->peers[peer]->name);
@@ -116,6 +114,17 @@ static bool worker_run(Bench *bench, GError **error)
         }
     }
     return true;
+}
+
+static bool worker_run(Bench *bench, GError **error)
+{
+    bool *is_long = g_new0(bool, bench->nb_peers);
+    bool ok;
+
+    bench_plan(bench, &scenario_worker, bench->repetitions * bench->nb_peers);
+    ok = worker_all(bench, is_long, error);
+    g_free(is_long);
+    return ok;
 }
 
 const Scenario scenario_worker = {

@@ -108,11 +108,8 @@ static const char scan[] = "if [ -e " KMEMLEAK " ]; then echo scan >" KMEMLEAK
                            "; fi;";
 
 const char *const system_removal_circle[] = {
-    "cpu_hotplug_lock --> mem_hotplug_lock",
-    "state_store+",
-    "__kernfs_remove+",
-    "remove_memory_block_devices+",
-    NULL,
+    "cpu_hotplug_lock --> mem_hotplug_lock", "state_store+", "__kernfs_remove+",
+    "remove_memory_block_devices+",          NULL,
 };
 
 void system_check_klog(Guest *guest)
