@@ -4,10 +4,12 @@
  */
 #include "tools.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/sysinfo.h>
 #include <unistd.h>
 
 #define PAGE_SIZE 4096UL
@@ -28,14 +30,29 @@ static char *fill_map(size_t size, int advice)
     return memory;
 }
 
-/* Every page has the same chance to be freed; the seed is fixed: runs repeat */
-static void fill_free_half(char *memory, size_t size)
+/* Twice as much as is to stay, or what the guest can have and live on */
+static size_t fill_more_than(size_t size)
+{
+    struct sysinfo info;
+    size_t most = SIZE_MAX;
+
+    if (sysinfo(&info) == 0) {
+        most = (size_t)info.freeram * info.mem_unit / 8 * 7;
+    }
+    if (most < size) {
+        return size;
+    }
+    return 2 * size < most ? 2 * size : most / PAGE_SIZE * PAGE_SIZE;
+}
+
+/* Every page has the same chance to stay; the seed is fixed: runs repeat */
+static void fill_free_all_but(char *memory, size_t size, size_t stays)
 {
     unsigned state = 1;
 
     for (size_t offset = 0; offset < size; offset += PAGE_SIZE) {
         state = state * 1103515245 + 12345;
-        if (state >> 31) {
+        if ((state >> 8) % (size / PAGE_SIZE) >= stays / PAGE_SIZE) {
             madvise(memory + offset, PAGE_SIZE, MADV_DONTNEED);
         }
     }
@@ -47,20 +64,20 @@ int tool_fill(int argc, char **argv)
     const char *kind = argc == 3 ? argv[1] : "";
     int is_fragmented = strcmp(kind, "fragments") == 0;
     int is_thp = strcmp(kind, "thp") == 0;
+    size_t filled = is_fragmented ? fill_more_than(size) : size;
     char *memory;
 
     if (!size || (!is_fragmented && !is_thp && strcmp(kind, "pages") != 0)) {
         fprintf(stderr, "usage: mhp-fill pages|thp|fragments MIB\n");
         return 2;
     }
-    memory = fill_map(is_fragmented ? 2 * size : size,
-                      is_thp ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+    memory = fill_map(filled, is_thp ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
     if (!memory) {
         perror("cannot map the memory");
         return 1;
     }
     if (is_fragmented) {
-        fill_free_half(memory, 2 * size);
+        fill_free_all_but(memory, filled, size);
     }
     printf("filled %zu\n", size / MIB);
     fflush(stdout);
