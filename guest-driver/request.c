@@ -67,7 +67,7 @@ int virtio_mhp_vq_init(struct virtio_mhp *vmhp)
  * virtio_mhp_vq_deinit() - give the virtqueue up
  * @vmhp: the device, which has been reset or is gone
  *
- * Context: while no worker runs.
+ * Context: worker, or while none runs; may sleep.
  */
 void virtio_mhp_vq_deinit(struct virtio_mhp *vmhp)
 {
