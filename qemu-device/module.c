@@ -20,7 +20,6 @@
 #include "qapi/qapi-commands-control.h"
 #include "qemu/error-report.h"
 #include "qemu/qemu-plugin.h"
-#include "standard-headers/linux/virtio_ids.h"
 #include "virtio-mhp.h"
 
 /* The tests build a plugin for another version by setting these two. */
@@ -29,25 +28,6 @@
 #endif
 
 QEMU_PLUGIN_EXPORT int qemu_plugin_version = QEMU_PLUGIN_VERSION;
-
-/*
- * QEMU knows the IDs of its own devices only and asserts on others. So the
- * device borrows virtio-mem's, whose feature bits 0 to 7 it shares, until PCI
- * has taken it over; then the guest is shown the right one.
- */
-void virtio_mhp_init_vdev(VirtIODevice *vdev)
-{
-    virtio_init(vdev, VIRTIO_ID_MEM, sizeof(struct virtio_mhp_config));
-    vdev->name = TYPE_VIRTIO_MHP;
-}
-
-void virtio_mhp_set_pci_device_id(DeviceState *proxy, bool is_virtio_mem)
-{
-    const uint16_t id = is_virtio_mem ? VIRTIO_ID_MEM : VIRTIO_ID_MHP;
-
-    pci_config_set_device_id(PCI_DEVICE(proxy)->config,
-                             PCI_DEVICE_ID_VIRTIO_10_BASE + id);
-}
 
 /* "10.0.2 (Debian 1:10.0.2+ds-2)" */
 static char *mhp_version_text(const char *version, const char *package)

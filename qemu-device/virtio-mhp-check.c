@@ -266,7 +266,7 @@ static bool virtio_mhp_check_mlock(Error **errp)
     return true;
 }
 
-bool virtio_mhp_check(const VirtIOMHP *vmhp, Error **errp)
+bool virtio_mhp_check_properties(const VirtIOMHP *vmhp, Error **errp)
 {
     return virtio_mhp_check_memdev(vmhp, errp) &&
            virtio_mhp_check_block_limits(vmhp, errp) &&
@@ -275,7 +275,7 @@ bool virtio_mhp_check(const VirtIOMHP *vmhp, Error **errp)
            virtio_mhp_check_node(vmhp, errp) &&
            virtio_mhp_check_addr(vmhp, errp) &&
            virtio_mhp_check_compat(vmhp, errp) &&
-           virtio_mhp_check_mlock(errp) && virtio_mhp_balloon_check(vmhp, errp);
+           virtio_mhp_check_mlock(errp);
 }
 
 /* Without the machine's hook the region would get no address (microvm). */

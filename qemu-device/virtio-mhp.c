@@ -18,6 +18,12 @@
 /* Requests are handled one by one; a driver needs no more than one slot. */
 #define VIRTIO_MHP_QUEUE_SIZE 128
 
+bool virtio_mhp_check(const VirtIOMHP *vmhp, Error **errp)
+{
+    return virtio_mhp_check_properties(vmhp, errp) &&
+           virtio_mhp_balloon_check(vmhp, errp);
+}
+
 /* Get the right to discard memory, and start with none in use. */
 static bool virtio_mhp_take_host(VirtIOMHP *vmhp, Error **errp)
 {

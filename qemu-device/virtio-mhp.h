@@ -193,7 +193,7 @@ struct VirtIOMHP {
 char *virtio_mhp_size_text(uint64_t size);
 /* The block size that is set, or else the one that fits the backend */
 uint64_t virtio_mhp_block_size(const VirtIOMHP *vmhp);
-bool virtio_mhp_check(const VirtIOMHP *vmhp, Error **errp);
+bool virtio_mhp_check_properties(const VirtIOMHP *vmhp, Error **errp);
 bool virtio_mhp_check_block_size(uint64_t value, Error **errp);
 bool virtio_mhp_check_requested_size(const VirtIOMHP *vmhp, uint64_t value,
                                      Error **errp);
@@ -332,6 +332,8 @@ void virtio_mhp_balloon_notify(const VirtIOMHP *vmhp);
 
 /* virtio-mhp.c: the device */
 
+/* All that can be said before anything is taken */
+bool virtio_mhp_check(const VirtIOMHP *vmhp, Error **errp);
 void virtio_mhp_check_unplug_request(const VirtIOMHP *vmhp, Error **errp);
 void virtio_mhp_fill_device_info(const VirtIOMHP *vmhp,
                                  VirtioMEMDeviceInfo *info);
@@ -341,7 +343,7 @@ void virtio_mhp_register_type(void);
 
 void virtio_mhp_pci_register_types(void);
 
-/* module.c: in place of what QEMU's own tables would hold for this device */
+/* plugin-ids.c: in place of what QEMU's own tables would hold */
 
 void virtio_mhp_init_vdev(VirtIODevice *vdev);
 void virtio_mhp_set_pci_device_id(DeviceState *proxy, bool is_virtio_mem);
