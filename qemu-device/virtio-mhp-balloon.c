@@ -97,8 +97,7 @@ static void virtio_mhp_balloon_to_target(void *opaque, ram_addr_t target)
     const uint64_t size = virtio_mhp_balloon_clamp(vmhp, target);
     Error *err = NULL;
 
-    virtio_mhp_change_requested_size(vmhp, size, &err);
-    if (err) {
+    if (!virtio_mhp_size_change(vmhp, size, &err)) {
         warn_reportf_err(err, "virtio-mhp: the balloon stays as it is: ");
     }
 }

@@ -37,7 +37,7 @@ char *virtio_mhp_size_text(uint64_t size)
     return g_strdup_printf("%" PRIu64 " %s", size, units[i]);
 }
 
-static const char *virtio_mhp_memdev_id(const VirtIOMHP *vmhp)
+const char *virtio_mhp_memdev_id(const VirtIOMHP *vmhp)
 {
     return object_get_canonical_path_component(OBJECT(vmhp->memdev));
 }
@@ -170,33 +170,6 @@ static bool virtio_mhp_check_region_size(const VirtIOMHP *vmhp, Error **errp)
     return true;
 }
 
-bool virtio_mhp_check_requested_size(const VirtIOMHP *vmhp, uint64_t value,
-                                     Error **errp)
-{
-    const uint64_t region_size = memory_region_size(&vmhp->memdev->mr);
-    const uint64_t block_size = virtio_mhp_block_size(vmhp);
-    g_autofree char *got = virtio_mhp_size_text(value);
-    g_autofree char *wanted = NULL;
-
-    if (value % block_size) {
-        wanted = virtio_mhp_size_text(block_size);
-        error_setg(
-            errp,
-            "property 'requested-size' wants a multiple of %s ('block-size'), got %s",
-            wanted, got);
-        return false;
-    }
-    if (value > region_size) {
-        wanted = virtio_mhp_size_text(region_size);
-        error_setg(
-            errp,
-            "property 'requested-size' wants at most %s (the size of backend '%s'), got %s",
-            wanted, virtio_mhp_memdev_id(vmhp), got);
-        return false;
-    }
-    return true;
-}
-
 static int virtio_mhp_nb_numa_nodes(void)
 {
     MachineState *ms = MACHINE(qdev_get_machine());
@@ -271,11 +244,9 @@ bool virtio_mhp_check_properties(const VirtIOMHP *vmhp, Error **errp)
     return virtio_mhp_check_memdev(vmhp, errp) &&
            virtio_mhp_check_block_limits(vmhp, errp) &&
            virtio_mhp_check_region_size(vmhp, errp) &&
-           virtio_mhp_check_requested_size(vmhp, vmhp->requested_size, errp) &&
            virtio_mhp_check_node(vmhp, errp) &&
            virtio_mhp_check_addr(vmhp, errp) &&
-           virtio_mhp_check_compat(vmhp, errp) &&
-           virtio_mhp_check_mlock(errp);
+           virtio_mhp_check_compat(vmhp, errp) && virtio_mhp_check_mlock(errp);
 }
 
 /* Without the machine's hook the region would get no address (microvm). */

@@ -22,6 +22,8 @@
  * @VIRTIO_MHP_REFUSED_DISCARD: the host could not discard their memory
  * @VIRTIO_MHP_REFUSED_HOST_MEMORY: the host had no memory to back them with
  * @VIRTIO_MHP_REFUSED_LISTENER: VFIO or the like could not use them
+ * @VIRTIO_MHP_NB_REFUSALS: how many reasons there are
+ * @VIRTIO_MHP_GRANTED: they were
  */
 typedef enum VirtIOMHPRefusal {
     VIRTIO_MHP_REFUSED_RANGE,
@@ -32,6 +34,7 @@ typedef enum VirtIOMHPRefusal {
     VIRTIO_MHP_REFUSED_HOST_MEMORY,
     VIRTIO_MHP_REFUSED_LISTENER,
     VIRTIO_MHP_NB_REFUSALS,
+    VIRTIO_MHP_GRANTED = VIRTIO_MHP_NB_REFUSALS,
 } VirtIOMHPRefusal;
 
 /**

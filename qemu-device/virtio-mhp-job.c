@@ -193,7 +193,7 @@ static void virtio_mhp_job_end(void *opaque, int ret)
     VirtIOMHP *vmhp = job->vmhp;
 
     if (vmhp) {
-        vmhp->job = NULL;
+        vmhp->memory.job = NULL;
         virtio_mhp_count_host(&vmhp->counters, &job->counters);
         job->ended(vmhp, job->result, job->err);
     }
@@ -232,7 +232,7 @@ bool virtio_mhp_job_start(VirtIOMHP *vmhp, const VirtIOMHPWork *work,
                            .next = work->offset,
                        };
 
-    g_assert(!vmhp->job);
+    g_assert(!vmhp->memory.job);
     g_assert(work->offset + work->size <= memory_region_size(mr));
     if (virtio_mhp_job_try(&start, deadline)) {
         virtio_mhp_count_host(&vmhp->counters, &start.counters);
@@ -242,7 +242,7 @@ bool virtio_mhp_job_start(VirtIOMHP *vmhp, const VirtIOMHPWork *work,
     }
     job = g_memdup2(&start, sizeof(start));
     qemu_event_init(&job->has_stopped, false);
-    vmhp->job = job;
+    vmhp->memory.job = job;
     thread_pool_submit_aio(virtio_mhp_job_thread, job, virtio_mhp_job_end, job);
     return false;
 }
@@ -254,12 +254,12 @@ void virtio_mhp_job_cancel(VirtIOMHPJob *job)
 
 void virtio_mhp_job_drop(VirtIOMHP *vmhp)
 {
-    VirtIOMHPJob *job = vmhp->job;
+    VirtIOMHPJob *job = vmhp->memory.job;
 
     if (job) {
         virtio_mhp_job_cancel(job);
         qemu_event_wait(&job->has_stopped);
         job->vmhp = NULL;
-        vmhp->job = NULL;
+        vmhp->memory.job = NULL;
     }
 }

@@ -27,13 +27,13 @@ MemoryRegion *virtio_mhp_memslots_region(VirtIOMHP *vmhp)
     if (!vmhp->dynamic_memslots) {
         return mr;
     }
-    if (!vmhp->container) {
-        vmhp->container = g_new0(MemoryRegion, 1);
-        memory_region_init(vmhp->container, OBJECT(vmhp), TYPE_VIRTIO_MHP,
-                           memory_region_size(mr));
-        vmhp->container->align = memory_region_get_alignment(mr);
+    if (!vmhp->memslots.container) {
+        vmhp->memslots.container = g_new0(MemoryRegion, 1);
+        memory_region_init(vmhp->memslots.container, OBJECT(vmhp),
+                           TYPE_VIRTIO_MHP, memory_region_size(mr));
+        vmhp->memslots.container->align = memory_region_get_alignment(mr);
     }
-    return vmhp->container;
+    return vmhp->memslots.container;
 }
 
 /* Whole blocks, as large as they must be to need no more than @limit */
@@ -45,23 +45,26 @@ void virtio_mhp_memslots_decide(VirtIOMHP *vmhp, unsigned int limit)
         return;
     }
     region_size = memory_region_size(virtio_mhp_memdev_region(vmhp));
-    vmhp->memslot_size = QEMU_ALIGN_UP(
+    vmhp->memslots.slot_size = QEMU_ALIGN_UP(
         MAX(DIV_ROUND_UP(region_size, MAX(limit, 1)),
             VIRTIO_MHP_MIN_MEMSLOT_SIZE),
         virtio_mhp_block_size(vmhp));
-    vmhp->nb_memslots = DIV_ROUND_UP(region_size, vmhp->memslot_size);
+    vmhp->memslots.nb_slots = DIV_ROUND_UP(region_size,
+                                           vmhp->memslots.slot_size);
 }
 
 unsigned int virtio_mhp_memslots_count(const VirtIOMHP *vmhp)
 {
-    return vmhp->dynamic_memslots && vmhp->nb_memslots ? vmhp->nb_memslots : 1;
+    return vmhp->dynamic_memslots && vmhp->memslots.nb_slots
+               ? vmhp->memslots.nb_slots
+               : 1;
 }
 
 /* Blocks of one slot; the last may have less than the others */
 static VirtIOMHPRange virtio_mhp_memslot_blocks(const VirtIOMHP *vmhp,
                                                 unsigned int i)
 {
-    const uint64_t per_slot = vmhp->memslot_size / vmhp->block_size;
+    const uint64_t per_slot = vmhp->memslots.slot_size / vmhp->block_size;
     const uint64_t first = i * per_slot;
 
     return (VirtIOMHPRange){first,
@@ -75,26 +78,26 @@ void virtio_mhp_memslots_realize(VirtIOMHP *vmhp)
     if (!vmhp->dynamic_memslots) {
         return;
     }
-    vmhp->memslots = g_new0(MemoryRegion, vmhp->nb_memslots);
-    for (i = 0; i < vmhp->nb_memslots; i++) {
+    vmhp->memslots.slots = g_new0(MemoryRegion, vmhp->memslots.nb_slots);
+    for (i = 0; i < vmhp->memslots.nb_slots; i++) {
         const VirtIOMHPRange blocks = virtio_mhp_memslot_blocks(vmhp, i);
         g_autofree char *name = g_strdup_printf("memslot-%u", i);
 
         memory_region_init_alias(
-            &vmhp->memslots[i], OBJECT(vmhp), name,
+            &vmhp->memslots.slots[i], OBJECT(vmhp), name,
             virtio_mhp_memdev_region(vmhp),
             virtio_mhp_blocks_offset(&vmhp->blocks, &blocks),
             virtio_mhp_blocks_size(&vmhp->blocks, &blocks));
         /* So that each comes and goes without touching its neighbours */
-        memory_region_set_unmergeable(&vmhp->memslots[i], true);
+        memory_region_set_unmergeable(&vmhp->memslots.slots[i], true);
     }
 }
 
 /* QOM has let go of the regions, which are the device's children. */
 void virtio_mhp_memslots_finalize(VirtIOMHP *vmhp)
 {
-    g_free(vmhp->memslots);
-    g_free(vmhp->container);
+    g_free(vmhp->memslots.slots);
+    g_free(vmhp->memslots.container);
 }
 
 static bool virtio_mhp_memslot_has_plugged(const VirtIOMHP *vmhp,
@@ -108,7 +111,7 @@ static void virtio_mhp_memslots_update(VirtIOMHP *vmhp,
                                        const VirtIOMHPRange *range,
                                        bool is_plug)
 {
-    const uint64_t per_slot = vmhp->memslot_size / vmhp->block_size;
+    const uint64_t per_slot = vmhp->memslots.slot_size / vmhp->block_size;
     const unsigned int last = (range->first + range->nb_blocks - 1) / per_slot;
     unsigned int i;
 
@@ -117,14 +120,14 @@ static void virtio_mhp_memslots_update(VirtIOMHP *vmhp,
         const VirtIOMHPRange blocks = virtio_mhp_memslot_blocks(vmhp, i);
         const bool wanted = is_plug ||
                             virtio_mhp_memslot_has_plugged(vmhp, &blocks);
-        MemoryRegion *slot = &vmhp->memslots[i];
+        MemoryRegion *slot = &vmhp->memslots.slots[i];
 
         if (wanted && !memory_region_is_mapped(slot)) {
             memory_region_add_subregion(
-                vmhp->container,
+                vmhp->memslots.container,
                 virtio_mhp_blocks_offset(&vmhp->blocks, &blocks), slot);
         } else if (!wanted && memory_region_is_mapped(slot)) {
-            memory_region_del_subregion(vmhp->container, slot);
+            memory_region_del_subregion(vmhp->memslots.container, slot);
         }
     }
     memory_region_transaction_commit();

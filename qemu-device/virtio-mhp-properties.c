@@ -54,29 +54,6 @@ static void virtio_mhp_get_requested_size(Object *obj, Visitor *v,
     visit_type_size(v, name, &value, errp);
 }
 
-/* Once realized: check at once and tell the driver (DEV-CFG-3). */
-void virtio_mhp_change_requested_size(VirtIOMHP *vmhp, uint64_t value,
-                                      Error **errp)
-{
-    DeviceState *proxy = qdev_get_parent_bus(DEVICE(vmhp))->parent;
-
-    if (!virtio_mhp_check_requested_size(vmhp, value, errp)) {
-        return;
-    }
-    if (virtio_mhp_migration_guest_left(errp)) {
-        return;
-    }
-    if (proxy->pending_deleted_event) {
-        error_setg(
-            errp,
-            "property 'requested-size' cannot be changed while the device is being removed");
-        return;
-    }
-    vmhp->requested_size = value;
-    /* Also when it is what it was: that makes the driver try again now. */
-    virtio_notify_config(VIRTIO_DEVICE(vmhp));
-}
-
 static void virtio_mhp_set_requested_size(Object *obj, Visitor *v,
                                           const char *name, void *opaque,
                                           Error **errp)
@@ -89,8 +66,8 @@ static void virtio_mhp_set_requested_size(Object *obj, Visitor *v,
     }
     if (DEVICE(obj)->realized) {
         /* The balloon is another matter: libvirt sets it at each start. */
-        if (!virtio_mhp_migration_guest_awaited(errp)) {
-            virtio_mhp_change_requested_size(vmhp, value, errp);
+        if (virtio_mhp_busy_check_arrived(errp)) {
+            virtio_mhp_size_change(vmhp, value, errp);
         }
     } else {
         /* The limits are not known yet: realize checks. */

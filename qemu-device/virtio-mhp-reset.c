@@ -48,8 +48,12 @@ static void virtio_mhp_system_reset_hold(Object *obj, ResetType type)
         return;
     }
     for (item = virtio_mhp_devices; item; item = item->next) {
-        virtio_mhp_requests_forget(item->data);
-        virtio_mhp_memory_reset(item->data);
+        virtio_mhp_queue_forget(item->data);
+        /* Not during a migration; a driver that comes up unplugs what it finds.
+         */
+        if (!virtio_mhp_is_busy()) {
+            virtio_mhp_memory_reset(item->data);
+        }
     }
 }
 

@@ -15,12 +15,10 @@
 #include "system/runstate.h"
 #include "virtio-mhp.h"
 
-/* Requests are handled one by one; a driver needs no more than one slot. */
-#define VIRTIO_MHP_QUEUE_SIZE 128
-
 bool virtio_mhp_check(const VirtIOMHP *vmhp, Error **errp)
 {
     return virtio_mhp_check_properties(vmhp, errp) &&
+           virtio_mhp_size_check(vmhp, vmhp->requested_size, errp) &&
            virtio_mhp_balloon_check(vmhp, errp);
 }
 
@@ -66,13 +64,13 @@ static void virtio_mhp_realize(DeviceState *dev, Error **errp)
                            memory_region_size(&vmhp->memdev->mr));
     virtio_mhp_memslots_realize(vmhp);
     virtio_mhp_init_vdev(vdev);
-    vmhp->vq = virtio_add_queue(vdev, VIRTIO_MHP_QUEUE_SIZE,
-                                virtio_mhp_handle_requests);
-    virtio_mhp_memory_notify_init(vmhp);
-    virtio_mhp_requests_init(vmhp);
-    virtio_mhp_migration_add(vmhp);
+    virtio_mhp_busy_init(vmhp);
+    virtio_mhp_memory_init(vmhp);
+    virtio_mhp_queue_init(vmhp, virtio_mhp_handle_request);
     virtio_mhp_system_reset_add(vmhp);
+    virtio_mhp_vmstate_add(vmhp);
     virtio_mhp_balloon_add(vmhp);
+    virtio_mhp_event_init(vmhp);
 }
 
 static void virtio_mhp_unrealize(DeviceState *dev)
@@ -80,13 +78,13 @@ static void virtio_mhp_unrealize(DeviceState *dev)
     VirtIODevice *vdev = VIRTIO_DEVICE(dev);
     VirtIOMHP *vmhp = VIRTIO_MHP(dev);
 
+    virtio_mhp_event_cleanup(vmhp);
     virtio_mhp_balloon_remove(vmhp);
+    virtio_mhp_vmstate_remove(vmhp);
     virtio_mhp_system_reset_remove(vmhp);
-    virtio_mhp_migration_remove(vmhp);
-    virtio_mhp_requests_cleanup(vmhp);
-    virtio_mhp_job_drop(vmhp);
-    virtio_mhp_memory_notify_cleanup(vmhp);
-    virtio_delete_queue(vmhp->vq);
+    virtio_mhp_queue_cleanup(vmhp);
+    virtio_mhp_memory_cleanup(vmhp);
+    virtio_mhp_busy_cleanup(vmhp);
     virtio_cleanup(vdev);
     virtio_mhp_blocks_free(&vmhp->blocks);
     virtio_mhp_give_host(vmhp);
@@ -138,23 +136,21 @@ static void virtio_mhp_reset(VirtIODevice *vdev)
 {
     VirtIOMHP *vmhp = VIRTIO_MHP(vdev);
 
-    virtio_mhp_requests_forget(vmhp);
+    virtio_mhp_queue_forget(vmhp);
     vmhp->memmap = (VirtIOMHPMemmap){0};
     virtio_mhp_blocks_clear_reasons(&vmhp->blocks);
 }
 
 static void virtio_mhp_queue_reset(VirtIODevice *vdev, uint32_t queue_index)
 {
-    virtio_mhp_requests_forget(VIRTIO_MHP(vdev));
+    virtio_mhp_queue_forget(VIRTIO_MHP(vdev));
 }
 
 void virtio_mhp_check_unplug_request(const VirtIOMHP *vmhp, Error **errp)
 {
-    uint64_t size = virtio_mhp_blocks_plugged_size(&vmhp->blocks);
+    const uint64_t size = virtio_mhp_blocks_plugged_size(&vmhp->blocks) +
+                          virtio_mhp_memory_pending_plug_size(vmhp);
 
-    if (vmhp->op.kind == VIRTIO_MHP_OP_PLUG) {
-        size += virtio_mhp_blocks_size(&vmhp->blocks, &vmhp->op.range);
-    }
     if (size || vmhp->requested_size) {
         g_autofree char *got = virtio_mhp_size_text(size);
         g_autofree char *requested = virtio_mhp_size_text(vmhp->requested_size);
@@ -199,8 +195,8 @@ static void virtio_mhp_class_init(ObjectClass *klass, void *data)
 
     device_class_set_props(dc, virtio_mhp_properties);
     virtio_mhp_add_properties(klass);
-    virtio_mhp_listeners_class_init(klass);
-    virtio_mhp_migration_class_init(klass);
+    virtio_mhp_rdm_class_init(klass);
+    virtio_mhp_vmstate_class_init(klass);
     set_bit(DEVICE_CATEGORY_MISC, dc->categories);
     vdc->realize = virtio_mhp_realize;
     vdc->unrealize = virtio_mhp_unrealize;

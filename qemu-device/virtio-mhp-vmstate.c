@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Migration and snapshots: what is sent, what the other side must have in
- * common, and what must not happen meanwhile.
+ * Migration and snapshots: what is sent, and what the other side must have in
+ * common.
  *
- * Which blocks are plugged is fixed from the start to the end of a migration.
- * So it can be sent before any memory, together with all that both sides must
- * agree on; memory that is not plugged is then neither read nor sent. A driver
- * that wanted a change hears BUSY, and that it can try again once it is over,
- * on whichever side the guest runs then.
+ * Which blocks are plugged is fixed from the start to the end of a migration
+ * (virtio-mhp-busy.c). So it can be sent before any memory, together with all
+ * that both sides must agree on; memory that is not plugged is then neither
+ * read nor sent.
  */
 #include "qemu/osdep.h"
 #include "exec/cpu-common.h"
@@ -16,70 +15,7 @@
 #include "migration/vmstate.h"
 #include "qapi/error.h"
 #include "qemu/error-report.h"
-#include "qemu/timer.h"
-#include "system/runstate.h"
 #include "virtio-mhp.h"
-
-/* How soon the driver hears of the end of a migration that made it wait */
-#define VIRTIO_MHP_MIGRATION_POLL_MS 20
-
-bool virtio_mhp_migration_is_on(void)
-{
-    return migration_is_running() || migration_in_incoming_postcopy() ||
-           runstate_check(RUN_STATE_INMIGRATE);
-}
-
-/*
- * Neither side has one event for all ends of all kinds of migration, failure
- * and postcopy included. So look, but only while somebody waits for it.
- */
-static void virtio_mhp_migration_watch(VirtIOMHP *vmhp)
-{
-    timer_mod(vmhp->migration_timer, qemu_clock_get_ms(QEMU_CLOCK_REALTIME) +
-                                         VIRTIO_MHP_MIGRATION_POLL_MS);
-}
-
-static void virtio_mhp_migration_look(void *opaque)
-{
-    VirtIOMHP *vmhp = opaque;
-
-    if (virtio_mhp_migration_is_on() || runstate_check(RUN_STATE_RESTORE_VM)) {
-        virtio_mhp_migration_watch(vmhp);
-    } else {
-        virtio_notify_config(VIRTIO_DEVICE(vmhp));
-    }
-}
-
-bool virtio_mhp_migration_forbids_change(VirtIOMHP *vmhp)
-{
-    if (!virtio_mhp_migration_is_on()) {
-        return false;
-    }
-    virtio_mhp_migration_watch(vmhp);
-    return true;
-}
-
-bool virtio_mhp_migration_guest_left(Error **errp)
-{
-    if (!runstate_check(RUN_STATE_FINISH_MIGRATE)) {
-        return false;
-    }
-    error_setg(
-        errp,
-        "property 'requested-size' cannot be changed after the guest has left for the migration's destination");
-    return true;
-}
-
-bool virtio_mhp_migration_guest_awaited(Error **errp)
-{
-    if (!runstate_check(RUN_STATE_INMIGRATE)) {
-        return false;
-    }
-    error_setg(
-        errp,
-        "property 'requested-size' cannot be changed before the guest has come from the migration's source");
-    return true;
-}
 
 /**
  * struct VirtIOMHPCommon - what both sides of a migration have in common
@@ -197,10 +133,10 @@ static int virtio_mhp_early_pre_save(void *opaque)
     uint64_t i;
 
     /* From here on nothing may change: end what is under way. */
-    virtio_mhp_requests_settle(vmhp);
-    memset(vmhp->migration_bitmap, 0, vmhp->migration_bitmap_size);
+    virtio_mhp_queue_settle(vmhp);
+    memset(vmhp->vmstate.bitmap, 0, vmhp->vmstate.bitmap_size);
     for (i = 0; i < vmhp->blocks.nb_blocks; i++) {
-        vmhp->migration_bitmap[i / 8] |= vmhp->blocks.plugged[i] << i % 8;
+        vmhp->vmstate.bitmap[i / 8] |= vmhp->blocks.plugged[i] << i % 8;
     }
     return 0;
 }
@@ -210,7 +146,7 @@ static void virtio_mhp_early_load_bitmap(VirtIOMHP *vmhp)
     uint64_t i;
 
     for (i = 0; i < vmhp->blocks.nb_blocks; i++) {
-        if (vmhp->migration_bitmap[i / 8] >> i % 8 & 1) {
+        if (vmhp->vmstate.bitmap[i / 8] >> i % 8 & 1) {
             const VirtIOMHPRange block = {i, 1};
 
             virtio_mhp_blocks_set_plugged(&vmhp->blocks, &block, true);
@@ -228,7 +164,7 @@ static int virtio_mhp_early_post_load(void *opaque, int version_id)
     VirtIOMHP *vmhp = opaque;
     Error *err = NULL;
 
-    virtio_mhp_memory_drop(vmhp);
+    virtio_mhp_memory_forget(vmhp);
     if (!migrate_ram_is_ignored(vmhp->memdev->mr.ram_block) &&
         !virtio_mhp_memory_discard_all(vmhp, &err)) {
         error_report_err(err);
@@ -236,7 +172,7 @@ static int virtio_mhp_early_post_load(void *opaque, int version_id)
     }
     virtio_mhp_early_load_bitmap(vmhp);
     virtio_mhp_memslots_map_plugged(vmhp);
-    if (!virtio_mhp_listeners_plug_again(vmhp)) {
+    if (!virtio_mhp_rdm_plug_again(vmhp)) {
         error_report(
             "mhp-vmemmap-mem: a device that uses the guest's memory cannot take what is plugged on the migration's source");
         return -EBUSY;
@@ -257,8 +193,8 @@ static const VMStateDescription virtio_mhp_vmstate_early = {
         (const VMStateField[]){
             VMSTATE_WITH_TMP(VirtIOMHP, VirtIOMHPCommon,
                              virtio_mhp_vmstate_common),
-            VMSTATE_VBUFFER_UINT32(migration_bitmap, VirtIOMHP, 1, NULL,
-                                   migration_bitmap_size),
+            VMSTATE_VBUFFER_UINT32(vmstate.bitmap, VirtIOMHP, 1, NULL,
+                                   vmstate.bitmap_size),
             VMSTATE_END_OF_LIST(),
         },
 };
@@ -298,7 +234,7 @@ static const VMStateDescription virtio_mhp_vmstate_reports = {
     .fields =
         (const VMStateField[]){
             VMSTATE_VBUFFER_UINT32(blocks.reasons, VirtIOMHP, 1, NULL,
-                                   migration_nb_blocks),
+                                   vmstate.nb_blocks),
             VMSTATE_END_OF_LIST(),
         },
 };
@@ -309,7 +245,7 @@ static int virtio_mhp_late_post_load(void *opaque, int version_id)
     const bool has_memmap = vmhp->memmap.unit_size || vmhp->memmap.memmap_size;
     Error *err = NULL;
 
-    if (!virtio_mhp_check_requested_size(vmhp, vmhp->requested_size, &err)) {
+    if (!virtio_mhp_size_check(vmhp, vmhp->requested_size, &err)) {
         error_report_err(err);
         return -EINVAL;
     }
@@ -324,7 +260,7 @@ static int virtio_mhp_late_post_load(void *opaque, int version_id)
         virtio_mhp_memory_notify_size(vmhp);
     }
     /* The driver may have heard BUSY on the other side. */
-    virtio_mhp_migration_watch(vmhp);
+    virtio_mhp_busy_watch(vmhp);
     return 0;
 }
 
@@ -358,30 +294,27 @@ static const VMStateDescription virtio_mhp_vmstate_device = {
         },
 };
 
-void virtio_mhp_migration_add(VirtIOMHP *vmhp)
+void virtio_mhp_vmstate_add(VirtIOMHP *vmhp)
 {
     const uint64_t nb_blocks = vmhp->blocks.nb_blocks;
 
     /* Blocks are 1 MiB at least, and no machine has 4 PiB of memory. */
     g_assert(nb_blocks <= UINT32_MAX);
-    vmhp->migration_nb_blocks = nb_blocks;
-    vmhp->migration_bitmap_size = DIV_ROUND_UP(nb_blocks, 8);
-    vmhp->migration_bitmap = g_malloc0(vmhp->migration_bitmap_size);
-    vmhp->migration_timer = timer_new_ms(QEMU_CLOCK_REALTIME,
-                                         virtio_mhp_migration_look, vmhp);
+    vmhp->vmstate.nb_blocks = nb_blocks;
+    vmhp->vmstate.bitmap_size = DIV_ROUND_UP(nb_blocks, 8);
+    vmhp->vmstate.bitmap = g_malloc0(vmhp->vmstate.bitmap_size);
     vmstate_register_ram(&vmhp->memdev->mr, DEVICE(vmhp));
     vmstate_register_any(VMSTATE_IF(vmhp), &virtio_mhp_vmstate_early, vmhp);
 }
 
-void virtio_mhp_migration_remove(VirtIOMHP *vmhp)
+void virtio_mhp_vmstate_remove(VirtIOMHP *vmhp)
 {
     vmstate_unregister(VMSTATE_IF(vmhp), &virtio_mhp_vmstate_early, vmhp);
     vmstate_unregister_ram(&vmhp->memdev->mr, DEVICE(vmhp));
-    timer_free(vmhp->migration_timer);
-    g_free(vmhp->migration_bitmap);
+    g_free(vmhp->vmstate.bitmap);
 }
 
-void virtio_mhp_migration_class_init(ObjectClass *klass)
+void virtio_mhp_vmstate_class_init(ObjectClass *klass)
 {
     DEVICE_CLASS(klass)->vmsd = &virtio_mhp_vmstate_device;
     VIRTIO_DEVICE_CLASS(klass)->vmsd = &virtio_mhp_vmstate_late;

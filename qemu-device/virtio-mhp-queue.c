@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The request queue: take a request, check its shape, answer it.
+ *
+ * A request that takes time stays in the queue's struct until its work is over,
+ * and those behind it wait in the ring, so that their order is kept. The main
+ * loop is given back after a while even if the driver sends ever more.
+ *
+ * What a request means is not known here: virtio-mhp-request.c handles each.
+ */
+#include "qemu/osdep.h"
+#include "hw/qdev-core.h"
+#include "qemu/iov.h"
+#include "qemu/log.h"
+#include "qemu/main-loop.h"
+#include "qemu/timer.h"
+#include "system/runstate.h"
+#include "virtio-mhp.h"
+
+/* Requests are handled one by one; a driver needs no more than one slot. */
+#define VIRTIO_MHP_QUEUE_SIZE 128
+
+/* What the main loop is held for by the requests of one device */
+#define VIRTIO_MHP_QUEUE_NS (4 * SCALE_MS)
+
+/* Whether the buffer has room for both messages (DEV-REQ-1) */
+static bool virtio_mhp_queue_check_shape(VirtIODevice *vdev,
+                                         const VirtQueueElement *elem)
+{
+    const size_t req_size = iov_size(elem->out_sg, elem->out_num);
+    const size_t resp_size = iov_size(elem->in_sg, elem->in_num);
+
+    if (req_size != sizeof(struct virtio_mhp_req)) {
+        virtio_error(vdev, "virtio-mhp: wanted a request of %zu bytes, got %zu",
+                     sizeof(struct virtio_mhp_req), req_size);
+        return false;
+    }
+    if (resp_size < sizeof(struct virtio_mhp_resp)) {
+        virtio_error(
+            vdev,
+            "virtio-mhp: wanted room for a response of %zu bytes, got %zu",
+            sizeof(struct virtio_mhp_resp), resp_size);
+        return false;
+    }
+    return true;
+}
+
+void virtio_mhp_queue_answer(VirtIOMHP *vmhp,
+                             const struct virtio_mhp_resp *resp)
+{
+    VirtIOMHPQueue *queue = &vmhp->queue;
+    const uint16_t type = le16_to_cpu(resp->type);
+    VirtQueueElement *elem = g_steal_pointer(&queue->elem);
+
+    virtio_mhp_count_request(&vmhp->counters, queue->type, type,
+                             qemu_clock_get_ns(QEMU_CLOCK_REALTIME) -
+                                 queue->start_ns);
+    if (type == VIRTIO_MHP_RESP_ERROR) {
+        qemu_log_mask(
+            LOG_GUEST_ERROR,
+            "virtio-mhp: the driver sent a wrong request of type %u\n",
+            queue->type);
+    }
+    iov_from_buf(elem->in_sg, elem->in_num, 0, resp, sizeof(*resp));
+    virtqueue_push(queue->vq, elem, sizeof(*resp));
+    virtio_notify(VIRTIO_DEVICE(vmhp), queue->vq);
+    g_free(elem);
+}
+
+/* Take the next request from the ring, false if there is none. */
+static bool virtio_mhp_queue_next(VirtIOMHP *vmhp)
+{
+    VirtIOMHPQueue *queue = &vmhp->queue;
+    VirtQueueElement *elem = virtqueue_pop(queue->vq, sizeof(*elem));
+    struct virtio_mhp_req req;
+
+    if (!elem) {
+        return false;
+    }
+    if (!virtio_mhp_queue_check_shape(VIRTIO_DEVICE(vmhp), elem)) {
+        /* A broken device has no more requests. */
+        vmhp->counters.nb_malformed++;
+        virtqueue_detach_element(queue->vq, elem, 0);
+        g_free(elem);
+        return true;
+    }
+    /* Once: the driver may change it any time. */
+    iov_to_buf(elem->out_sg, elem->out_num, 0, &req, sizeof(req));
+    queue->elem = elem;
+    queue->type = le16_to_cpu(req.type);
+    queue->start_ns = qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
+    queue->handle(vmhp, &req);
+    return true;
+}
+
+static void virtio_mhp_queue_serve(VirtIOMHP *vmhp)
+{
+    VirtIOMHPQueue *queue = &vmhp->queue;
+
+    queue->deadline = qemu_clock_get_ns(QEMU_CLOCK_REALTIME) +
+                      VIRTIO_MHP_QUEUE_NS;
+    while (!virtio_mhp_memory_is_working(vmhp) && virtio_mhp_queue_next(vmhp)) {
+        if (qemu_clock_get_ns(QEMU_CLOCK_REALTIME) >= queue->deadline) {
+            qemu_bh_schedule(queue->bh);
+            break;
+        }
+    }
+    queue->deadline = 0;
+}
+
+static void virtio_mhp_queue_kicked(VirtIODevice *vdev, VirtQueue *vq)
+{
+    VirtIOMHP *vmhp = VIRTIO_MHP(vdev);
+
+    if (!(vdev->status & VIRTIO_CONFIG_S_FEATURES_OK)) {
+        virtio_error(
+            vdev,
+            "virtio-mhp: wanted FEATURES_OK before the first request, got status 0x%x",
+            vdev->status);
+        return;
+    }
+    if (!vmhp->queue.is_stopped) {
+        virtio_mhp_queue_serve(vmhp);
+    }
+}
+
+static void virtio_mhp_queue_bh(void *opaque)
+{
+    VirtIOMHP *vmhp = opaque;
+
+    if (!vmhp->queue.is_stopped &&
+        VIRTIO_DEVICE(vmhp)->status & VIRTIO_CONFIG_S_FEATURES_OK) {
+        virtio_mhp_queue_serve(vmhp);
+    }
+}
+
+/* Inside virtio_mhp_queue_serve() its loop goes on. */
+static void virtio_mhp_queue_continue(VirtIOMHP *vmhp)
+{
+    if (!virtio_mhp_memory_is_working(vmhp) && !vmhp->queue.deadline) {
+        qemu_bh_schedule(vmhp->queue.bh);
+    }
+}
+
+static void virtio_mhp_queue_memory_idle(Notifier *notifier, void *data)
+{
+    virtio_mhp_queue_continue(
+        container_of(notifier, VirtIOMHP, queue.memory_idle));
+}
+
+void virtio_mhp_queue_forget(VirtIOMHP *vmhp)
+{
+    VirtQueueElement *elem = g_steal_pointer(&vmhp->queue.elem);
+
+    if (elem) {
+        virtqueue_detach_element(vmhp->queue.vq, elem, 0);
+        g_free(elem);
+    }
+    virtio_mhp_memory_abandon(vmhp);
+}
+
+void virtio_mhp_queue_settle(VirtIOMHP *vmhp)
+{
+    VirtIOMHPQueue *queue = &vmhp->queue;
+    struct virtio_mhp_resp resp = {.type = cpu_to_le16(VIRTIO_MHP_RESP_ACK)};
+
+    if (!queue->elem) {
+        return;
+    }
+    virtio_mhp_memory_abandon(vmhp);
+    if (queue->type == VIRTIO_MHP_REQ_PLUG) {
+        VirtQueueElement *elem = g_steal_pointer(&queue->elem);
+
+        virtqueue_unpop(queue->vq, elem, 0);
+        g_free(elem);
+    } else {
+        virtio_mhp_queue_answer(vmhp, &resp);
+    }
+}
+
+static void virtio_mhp_queue_vm_state(void *opaque, bool running,
+                                      RunState state)
+{
+    VirtIOMHP *vmhp = opaque;
+
+    vmhp->queue.is_stopped = !running;
+    if (running) {
+        virtio_mhp_queue_continue(vmhp);
+    } else {
+        virtio_mhp_queue_settle(vmhp);
+    }
+}
+
+void virtio_mhp_queue_init(VirtIOMHP *vmhp, VirtIOMHPHandleRequest *handle)
+{
+    VirtIOMHPQueue *queue = &vmhp->queue;
+
+    queue->handle = handle;
+    queue->vq = virtio_add_queue(VIRTIO_DEVICE(vmhp), VIRTIO_MHP_QUEUE_SIZE,
+                                 virtio_mhp_queue_kicked);
+    queue->bh = qemu_bh_new(virtio_mhp_queue_bh, vmhp);
+    queue->vm_state = qdev_add_vm_change_state_handler(
+        DEVICE(vmhp), virtio_mhp_queue_vm_state, vmhp);
+    queue->memory_idle.notify = virtio_mhp_queue_memory_idle;
+    notifier_list_add(&vmhp->memory.idle_notifiers, &queue->memory_idle);
+}
+
+void virtio_mhp_queue_cleanup(VirtIOMHP *vmhp)
+{
+    VirtIOMHPQueue *queue = &vmhp->queue;
+
+    notifier_remove(&queue->memory_idle);
+    qemu_del_vm_change_state_handler(queue->vm_state);
+    virtio_mhp_queue_forget(vmhp);
+    qemu_bh_delete(queue->bh);
+    virtio_delete_queue(queue->vq);
+}

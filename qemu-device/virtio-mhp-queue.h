@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The request queue: requests are taken from it one by one, in their order.
+ */
+#ifndef VIRTIO_MHP_QUEUE_H
+#define VIRTIO_MHP_QUEUE_H
+
+#include "hw/virtio/virtio.h"
+#include "qemu/notify.h"
+
+#include <uapi/linux/virtio_mhp.h>
+
+typedef struct VirtIOMHP VirtIOMHP;
+
+/* Leads to virtio_mhp_queue_answer(), before or after it returns */
+typedef void VirtIOMHPHandleRequest(VirtIOMHP *vmhp,
+                                    const struct virtio_mhp_req *req);
+
+/**
+ * struct VirtIOMHPQueue - the request queue; see virtio-mhp-queue.c
+ * @vq: the virtqueue
+ * @handle: what is done with a request
+ * @bh: goes on with the queue, in the main loop
+ * @vm_state: tells when the machine stops and runs
+ * @memory_idle: tells when the memory has nothing to do
+ * @elem: buffer of the request that is being carried out, NULL if there is none
+ * @type: its VIRTIO_MHP_REQ_*, or what the driver sent in place of it
+ * @start_ns: when it was taken from the queue
+ * @deadline: when the work at hand must let the main loop go on, 0 outside it
+ * @is_stopped: the machine is stopped, no request is taken from the queue
+ */
+typedef struct VirtIOMHPQueue {
+    VirtQueue *vq;
+    VirtIOMHPHandleRequest *handle;
+    QEMUBH *bh;
+    VMChangeStateEntry *vm_state;
+    Notifier memory_idle;
+    VirtQueueElement *elem;
+    uint16_t type;
+    int64_t start_ns;
+    int64_t deadline;
+    bool is_stopped;
+} VirtIOMHPQueue;
+
+void virtio_mhp_queue_init(VirtIOMHP *vmhp, VirtIOMHPHandleRequest *handle);
+void virtio_mhp_queue_cleanup(VirtIOMHP *vmhp);
+/* Give the buffer of the request at hand back with the response */
+void virtio_mhp_queue_answer(VirtIOMHP *vmhp,
+                             const struct virtio_mhp_resp *resp);
+/* The driver has forgotten its requests */
+void virtio_mhp_queue_forget(VirtIOMHP *vmhp);
+/*
+ * Leave no request half done: an UNPLUG is answered, a PLUG goes back into
+ * the queue. For whoever is about to look at all of the device's state.
+ */
+void virtio_mhp_queue_settle(VirtIOMHP *vmhp);
+
+#endif
