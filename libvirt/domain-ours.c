@@ -99,6 +99,17 @@ static void ours_read_args(Ours *ours, const Domain *domain, Report *report)
     }
 }
 
+static xmlNode *ours_find_memory(const Ours *ours, const Domain *domain)
+{
+    xmlNode *memory = ours->alias ? xml_child(domain->devices, "memory") : NULL;
+
+    while (memory &&
+           !xml_attribute_is(xml_child(memory, "alias"), "name", ours->alias)) {
+        memory = xml_next(memory);
+    }
+    return memory;
+}
+
 static void ours_read_memory(Ours *ours)
 {
     const xmlNode *target = xml_child(ours->memory, "target");
@@ -125,8 +136,7 @@ void domain_find_ours(Domain *domain, Report *report)
     if (!ours->override) {
         return;
     }
-    ours->memory = ours->alias ? domain_memory_by_alias(domain, ours->alias)
-                               : NULL;
+    ours->memory = ours_find_memory(ours, domain);
     if (!ours->memory) {
         report_problem(report,
                        "the <qemu:override> with driver " MHP_DRIVER

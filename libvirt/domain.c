@@ -81,17 +81,6 @@ static bool domain_read_size(const xmlNode *parent, const char *name,
     return true;
 }
 
-xmlNode *domain_memory_by_alias(const Domain *domain, const char *alias)
-{
-    xmlNode *memory = xml_child(domain->devices, "memory");
-
-    while (memory &&
-           !xml_attribute_is(xml_child(memory, "alias"), "name", alias)) {
-        memory = xml_next(memory);
-    }
-    return memory;
-}
-
 /* All but ours; ours has to be known. */
 static bool domain_read_memory_devices(Domain *domain, Report *report)
 {

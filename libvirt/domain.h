@@ -70,7 +70,6 @@ void domain_clear(Domain *domain);
 void domain_find_ours(Domain *domain, Report *report);
 /* Walks over the values of qemu:arg; start with NULL */
 xmlNode *domain_next_arg(const Domain *domain, const xmlNode *arg);
-xmlNode *domain_memory_by_alias(const Domain *domain, const char *alias);
 xmlNode *domain_property(const xmlNode *override, const char *name);
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Domain, domain_clear)
