@@ -5,6 +5,24 @@
  *
  * Nothing is written before everything is known to be right. The exit status
  * is 0, or 1 if the domain cannot be changed, or 2 if an option is wrong.
+ *
+ * Each file uses those before it only:
+ *
+ *   sizes.c           sizes of memory, as numbers and as text
+ *   options.c         what the user asks for
+ *   report.c          what is to be said
+ *   xml-read.c        XML in, safely
+ *   xml-write.c       XML changed, and out
+ *   source.c          from standard input, or from libvirt
+ *   domain-ours.c     what the tool made before
+ *   domain.c          what the domain is
+ *   check.c           what of it stands in the way
+ *   pci.c             a free PCI slot
+ *   plan.c            what the domain shall be
+ *   check-plan.c      what stands in the way of that
+ *   transform-qemu.c  making it so: what libvirt hands to QEMU
+ *   transform.c       and what libvirt knows
+ *   mhp-virt-xml.c    from options to output
  */
 #include <errno.h>
 #include <stdio.h>
