@@ -22,12 +22,14 @@ void virtio_mhp_blocks_init(VirtIOMHPBlocks *blocks, uint64_t addr,
         .nb_blocks = region_size / block_size,
     };
     blocks->plugged = g_new0(bool, blocks->nb_blocks);
+    blocks->pending = g_new0(bool, blocks->nb_blocks);
     blocks->reasons = g_new0(uint8_t, blocks->nb_blocks);
 }
 
 void virtio_mhp_blocks_free(VirtIOMHPBlocks *blocks)
 {
     g_free(blocks->plugged);
+    g_free(blocks->pending);
     g_free(blocks->reasons);
     *blocks = (VirtIOMHPBlocks){0};
 }
@@ -120,23 +122,62 @@ void virtio_mhp_blocks_set_plugged(VirtIOMHPBlocks *blocks,
         blocks->nb_plugged += plugged;
         virtio_mhp_block_set_reason(blocks, i, VIRTIO_MHP_REASON_NONE);
     }
+    virtio_mhp_blocks_set_pending(blocks, range, false);
+}
+
+void virtio_mhp_blocks_set_pending(VirtIOMHPBlocks *blocks,
+                                   const VirtIOMHPRange *range, bool pending)
+{
+    uint64_t i;
+
+    virtio_mhp_blocks_assert_range(blocks, range);
+    for (i = range->first; i < range->first + range->nb_blocks; i++) {
+        g_assert(!pending || !blocks->plugged[i]);
+        blocks->nb_pending -= blocks->pending[i];
+        blocks->pending[i] = pending;
+        blocks->nb_pending += pending;
+    }
+}
+
+uint64_t virtio_mhp_blocks_pending_size(const VirtIOMHPBlocks *blocks)
+{
+    return blocks->nb_pending * blocks->block_size;
+}
+
+/*
+ * Find the next run of equal values after @range, of zeros, or else of anything
+ * but zeros.
+ */
+static bool virtio_mhp_blocks_next_equal(const VirtIOMHPBlocks *blocks,
+                                         const uint8_t *values, bool zeros,
+                                         VirtIOMHPRange *range)
+{
+    uint64_t first = range->first + range->nb_blocks;
+    uint64_t end;
+
+    while (first < blocks->nb_blocks && !values[first] != zeros) {
+        first++;
+    }
+    end = first;
+    while (end < blocks->nb_blocks && values[end] == values[first]) {
+        end++;
+    }
+    *range = (VirtIOMHPRange){first, end - first};
+    return range->nb_blocks;
 }
 
 bool virtio_mhp_blocks_next_run(const VirtIOMHPBlocks *blocks, bool plugged,
                                 VirtIOMHPRange *range)
 {
-    uint64_t first = range->first + range->nb_blocks;
-    uint64_t end;
+    return virtio_mhp_blocks_next_equal(
+        blocks, (const uint8_t *)blocks->plugged, !plugged, range);
+}
 
-    while (first < blocks->nb_blocks && blocks->plugged[first] != plugged) {
-        first++;
-    }
-    end = first;
-    while (end < blocks->nb_blocks && blocks->plugged[end] == plugged) {
-        end++;
-    }
-    *range = (VirtIOMHPRange){first, end - first};
-    return range->nb_blocks;
+bool virtio_mhp_blocks_next_pending(const VirtIOMHPBlocks *blocks,
+                                    VirtIOMHPRange *range)
+{
+    return virtio_mhp_blocks_next_equal(
+        blocks, (const uint8_t *)blocks->pending, false, range);
 }
 
 const char *virtio_mhp_reason_name(uint16_t reason)
@@ -177,20 +218,7 @@ void virtio_mhp_blocks_clear_reasons(VirtIOMHPBlocks *blocks)
 bool virtio_mhp_blocks_next_stuck(const VirtIOMHPBlocks *blocks,
                                   VirtIOMHPRange *range)
 {
-    uint64_t first = range->first + range->nb_blocks;
-    uint64_t end;
-
-    while (first < blocks->nb_blocks &&
-           blocks->reasons[first] == VIRTIO_MHP_REASON_NONE) {
-        first++;
-    }
-    end = first;
-    while (end < blocks->nb_blocks &&
-           blocks->reasons[end] == blocks->reasons[first]) {
-        end++;
-    }
-    *range = (VirtIOMHPRange){first, end - first};
-    return range->nb_blocks;
+    return virtio_mhp_blocks_next_equal(blocks, blocks->reasons, false, range);
 }
 
 bool virtio_mhp_memmap_is_valid(const VirtIOMHPMemmap *memmap)

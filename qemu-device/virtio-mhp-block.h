@@ -30,7 +30,9 @@ typedef struct VirtIOMHPRange {
  * @nb_blocks: number of blocks of the region
  * @nb_plugged: how many entries of @plugged are true
  * @nb_stuck: how many entries of @reasons are not VIRTIO_MHP_REASON_NONE
+ * @nb_pending: how many entries of @pending are true
  * @plugged: for each block, whether it is plugged
+ * @pending: whether it is unplugged, but the host may still hold its memory
  * @reasons: for each block, the VIRTIO_MHP_REASON_* that was reported last
  */
 typedef struct VirtIOMHPBlocks {
@@ -39,7 +41,9 @@ typedef struct VirtIOMHPBlocks {
     uint64_t nb_blocks;
     uint64_t nb_plugged;
     uint64_t nb_stuck;
+    uint64_t nb_pending;
     bool *plugged;
+    bool *pending;
     uint8_t *reasons;
 } VirtIOMHPBlocks;
 
@@ -71,7 +75,10 @@ uint64_t virtio_mhp_blocks_plugged_size(const VirtIOMHPBlocks *blocks);
 /* VIRTIO_MHP_STATE_* of the range (DEV-STATE-1) */
 uint16_t virtio_mhp_blocks_state(const VirtIOMHPBlocks *blocks,
                                  const VirtIOMHPRange *range);
-/* Set the state of every block of the range and drop its report */
+/*
+ * Set the state of every block of the range and drop its report. None of them
+ * is pending then: what becomes plugged or unplugged has been discarded.
+ */
 void virtio_mhp_blocks_set_plugged(VirtIOMHPBlocks *blocks,
                                    const VirtIOMHPRange *range, bool plugged);
 
@@ -81,6 +88,14 @@ void virtio_mhp_blocks_set_plugged(VirtIOMHPBlocks *blocks,
  */
 bool virtio_mhp_blocks_next_run(const VirtIOMHPBlocks *blocks, bool plugged,
                                 VirtIOMHPRange *range);
+
+/* Set whether blocks of the range, all unplugged, are still to be discarded */
+void virtio_mhp_blocks_set_pending(VirtIOMHPBlocks *blocks,
+                                   const VirtIOMHPRange *range, bool pending);
+uint64_t virtio_mhp_blocks_pending_size(const VirtIOMHPBlocks *blocks);
+/* As virtio_mhp_blocks_next_run(), for blocks that are pending */
+bool virtio_mhp_blocks_next_pending(const VirtIOMHPBlocks *blocks,
+                                    VirtIOMHPRange *range);
 
 /* For people; NULL if there is no such reason (DEV-STATUS-1) */
 const char *virtio_mhp_reason_name(uint16_t reason);

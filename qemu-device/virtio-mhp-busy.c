@@ -17,7 +17,8 @@
 bool virtio_mhp_is_busy(void)
 {
     return migration_is_running() || migration_in_incoming_postcopy() ||
-           runstate_check(RUN_STATE_INMIGRATE);
+           runstate_check(RUN_STATE_INMIGRATE) ||
+           runstate_check(RUN_STATE_RESTORE_VM);
 }
 
 /*
@@ -34,10 +35,11 @@ static void virtio_mhp_busy_look(void *opaque)
 {
     VirtIOMHP *vmhp = opaque;
 
-    if (virtio_mhp_is_busy() || runstate_check(RUN_STATE_RESTORE_VM)) {
+    if (virtio_mhp_is_busy()) {
         virtio_mhp_busy_watch(vmhp);
     } else {
         virtio_notify_config(VIRTIO_DEVICE(vmhp));
+        notifier_list_notify(&vmhp->busy.over_notifiers, vmhp);
     }
 }
 
@@ -74,6 +76,7 @@ bool virtio_mhp_busy_check_arrived(Error **errp)
 
 void virtio_mhp_busy_init(VirtIOMHP *vmhp)
 {
+    notifier_list_init(&vmhp->busy.over_notifiers);
     vmhp->busy.timer = timer_new_ms(QEMU_CLOCK_REALTIME, virtio_mhp_busy_look,
                                     vmhp);
 }

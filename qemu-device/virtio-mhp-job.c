@@ -1,27 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Work on the host's memory that takes time: discarding and backing it.
- *
- * A job is cut into pieces. What is short is done at once; when the time for
- * that is over, the rest goes to a thread, and QEMU's main loop hears of its
- * end. A device has one such job at most. While it is in the thread, only
- * @cancelled is looked at by both sides; all other fields are the thread's.
+ * Work on the host's memory, piece by piece: see virtio-mhp-job.h.
  *
  * Policy is not here, nor is the bookkeeping of blocks.
  */
 #include "qemu/osdep.h"
-#include "block/aio.h"
-#include "block/thread-pool.h"
 #include "exec/cpu-common.h"
 #include "exec/memory.h"
 #include "qapi/error.h"
 #include "qemu/atomic.h"
 #include "qemu/madvise.h"
-#include "qemu/thread.h"
 #include "qemu/timer.h"
 #include "qemu/units.h"
 #include "virtio-mhp-cgroup.h"
-#include "virtio-mhp.h"
+#include "virtio-mhp-job.h"
+
+#include <linux/magic.h>
+#include <sys/vfs.h>
 
 /* 4 KiB pages of a memory file take 1 ms to discard and 4 ms to back. */
 #define VIRTIO_MHP_PIECE (8 * MiB)
@@ -30,58 +25,85 @@
 
 /* What QEMU may need for itself until the next piece */
 #define VIRTIO_MHP_CGROUP_SPARE (16 * MiB)
+/* The kernel's figures cost it some work, and change with what we do. */
+#define VIRTIO_MHP_CGROUP_NS (100 * SCALE_MS)
 
-/**
- * struct VirtIOMHPJob - some work and how far it is
- * @work: what is to be done
- * @vmhp: the device, NULL if it has gone; main loop only
- * @ended: how to tell the device; main loop only
- * @rb: the region's memory
- * @host: where QEMU sees it
- * @addr: where the guest sees it
- * @page_size: pages that it is made of
- * @next: all before this offset is done
- * @is_populating: discarding is over
- * @result: VIRTIO_MHP_JOB_*
- * @err: why it could not be backed
- * @counters: what was done so far
- * @cancelled: set by the main loop to end the work after the piece at hand
- * @has_stopped: the thread does not touch the memory any more
- */
-struct VirtIOMHPJob {
-    VirtIOMHPWork work;
-    VirtIOMHP *vmhp;
-    VirtIOMHPJobEnded *ended;
-    RAMBlock *rb;
-    char *host;
-    uint64_t addr;
-    uint64_t page_size;
-    uint64_t next;
-    bool is_populating;
-    VirtIOMHPJobResult result;
-    Error *err;
-    VirtIOMHPHostCounters counters;
-    bool cancelled;
-    QemuEvent has_stopped;
-};
+static const VirtIOMHPPart *virtio_mhp_job_part(const VirtIOMHPJob *job)
+{
+    return &g_array_index(job->work.parts, VirtIOMHPPart, job->part);
+}
 
-/* The next piece to be backed: any part of the range, or of its memmaps */
-static bool virtio_mhp_job_next_populate(const VirtIOMHPJob *job,
+VirtIOMHPJob *virtio_mhp_job_new(HostMemoryBackend *memdev,
+                                 const VirtIOMHPWork *work)
+{
+    MemoryRegion *mr = &memdev->mr;
+    VirtIOMHPJob *job = g_new0(VirtIOMHPJob, 1);
+    const VirtIOMHPPart *last;
+
+    g_assert(work->parts->len);
+    last = &g_array_index(work->parts, VirtIOMHPPart, work->parts->len - 1);
+    g_assert(last->offset + last->size <= memory_region_size(mr));
+    *job = (VirtIOMHPJob){
+        .work = *work,
+        .rb = mr->ram_block,
+        .host = memory_region_get_ram_ptr(mr),
+        .page_size = qemu_ram_pagesize(mr->ram_block),
+        .is_populating = !work->discards,
+    };
+    job->next = virtio_mhp_job_part(job)->offset;
+    return job;
+}
+
+void virtio_mhp_job_free(VirtIOMHPJob *job)
+{
+    g_array_unref(job->work.parts);
+    error_free(job->err);
+    g_free(job);
+}
+
+/* Where the rest of the part is to be backed, false if nowhere */
+static bool virtio_mhp_job_find_populate(const VirtIOMHPJob *job, uint64_t end,
                                          uint64_t *offset, uint64_t *size)
 {
-    const uint64_t end = job->work.offset + job->work.size;
-    uint64_t addr = job->addr + job->next;
+    uint64_t addr = job->work.addr + job->next;
 
-    if (job->work.populate_all) {
-        *offset = job->next;
-        *size = end - job->next;
+    if (job->work.populates_all) {
         return *size > 0;
     }
-    if (!virtio_mhp_memmap_next(&job->work.memmap, job->addr + end, &addr,
+    if (!virtio_mhp_memmap_next(&job->work.memmap, job->work.addr + end, &addr,
                                 size)) {
         return false;
     }
-    *offset = addr - job->addr;
+    *offset = addr - job->work.addr;
+    return true;
+}
+
+/* Where the rest of the part is to be worked on, false if nowhere */
+static bool virtio_mhp_job_find(const VirtIOMHPJob *job, uint64_t *offset,
+                                uint64_t *size)
+{
+    const VirtIOMHPPart *part = virtio_mhp_job_part(job);
+    const uint64_t end = part->offset + part->size;
+
+    *offset = job->next;
+    *size = end - job->next;
+    return job->is_populating
+               ? virtio_mhp_job_find_populate(job, end, offset, size)
+               : *size > 0;
+}
+
+/* Go on to the next part, or from discarding to backing; false at the end. */
+static bool virtio_mhp_job_advance(VirtIOMHPJob *job)
+{
+    if (job->part + 1 < job->work.parts->len) {
+        job->part++;
+    } else if (!job->is_populating) {
+        job->is_populating = true;
+        job->part = 0;
+    } else {
+        return false;
+    }
+    job->next = virtio_mhp_job_part(job)->offset;
     return true;
 }
 
@@ -89,24 +111,25 @@ static bool virtio_mhp_job_next_populate(const VirtIOMHPJob *job,
 static bool virtio_mhp_job_next(VirtIOMHPJob *job, uint64_t limit,
                                 uint64_t *offset, uint64_t *size)
 {
-    const uint64_t end = job->work.offset + job->work.size;
-
-    if (!job->is_populating && job->next == end) {
-        job->is_populating = true;
-        job->next = job->work.offset;
-    }
-    *offset = job->next;
-    *size = end - job->next;
-    if (job->is_populating &&
-        !virtio_mhp_job_next_populate(job, offset, size)) {
-        return false;
+    while (!virtio_mhp_job_find(job, offset, size)) {
+        if (!virtio_mhp_job_advance(job)) {
+            return false;
+        }
     }
     *size = MIN(*size, limit);
-    /* Blocks are whole pages, so this stays in the blocks it came from. */
+    /* Parts are whole pages, so this stays in the part it came from. */
     *size = QEMU_ALIGN_UP(*offset + *size, job->page_size);
     *offset = QEMU_ALIGN_DOWN(*offset, job->page_size);
     *size -= *offset;
     return true;
+}
+
+static void virtio_mhp_job_look_up_room(VirtIOMHPJob *job)
+{
+    job->room_ns = qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
+    if (!virtio_mhp_cgroup_room("", &job->room)) {
+        job->room = UINT64_MAX;
+    }
 }
 
 /*
@@ -115,18 +138,25 @@ static bool virtio_mhp_job_next(VirtIOMHPJob *job, uint64_t limit,
  */
 static bool virtio_mhp_job_check_room(VirtIOMHPJob *job, uint64_t size)
 {
-    uint64_t room;
+    const int64_t now = qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
+    const uint64_t wanted = size + VIRTIO_MHP_CGROUP_SPARE;
 
-    if (job->page_size == qemu_real_host_page_size() &&
-        virtio_mhp_cgroup_room("", &room) &&
-        room < size + VIRTIO_MHP_CGROUP_SPARE) {
+    if (job->page_size != qemu_real_host_page_size()) {
+        return true;
+    }
+    if (!job->room_ns || job->room < wanted ||
+        now - job->room_ns > VIRTIO_MHP_CGROUP_NS) {
+        virtio_mhp_job_look_up_room(job);
+    }
+    if (job->room < wanted) {
         error_setg(&job->err,
                    "QEMU's control group has room for %" PRIu64
                    " MiB, and the last %" PRIu64 " MiB stay free",
-                   (uint64_t)(room / MiB),
+                   (uint64_t)(job->room / MiB),
                    (uint64_t)(VIRTIO_MHP_CGROUP_SPARE / MiB));
         return false;
     }
+    job->room -= size;
     return true;
 }
 
@@ -161,6 +191,7 @@ static bool virtio_mhp_job_step(VirtIOMHPJob *job, uint64_t limit)
         }
         job->counters.nb_discards++;
         job->counters.discarded += size;
+        job->discarded_to = offset + size;
     } else if (!virtio_mhp_job_populate(job, offset, size)) {
         job->result = VIRTIO_MHP_JOB_CANNOT_POPULATE;
         return false;
@@ -171,95 +202,59 @@ static bool virtio_mhp_job_step(VirtIOMHPJob *job, uint64_t limit)
     return true;
 }
 
-static int virtio_mhp_job_thread(void *opaque)
+/* Whether the next piece is one to be backed, or there is none */
+static bool virtio_mhp_job_has_discarded(VirtIOMHPJob *job)
 {
-    VirtIOMHPJob *job = opaque;
-    bool has_more;
+    uint64_t offset, size;
 
-    do {
-        if (qatomic_read(&job->cancelled)) {
-            job->result = VIRTIO_MHP_JOB_CANCELLED;
-            break;
-        }
-        has_more = virtio_mhp_job_step(job, VIRTIO_MHP_PIECE);
-    } while (has_more);
-    qemu_event_set(&job->has_stopped);
-    return 0;
+    return !virtio_mhp_job_next(job, VIRTIO_MHP_PIECE_SHORT, &offset, &size) ||
+           job->is_populating;
 }
 
-static void virtio_mhp_job_end(void *opaque, int ret)
+/* Whether a piece takes no longer than the main loop may be held */
+static bool virtio_mhp_job_is_prompt(const VirtIOMHPJob *job)
 {
-    VirtIOMHPJob *job = opaque;
-    VirtIOMHP *vmhp = job->vmhp;
+    const int fd = qemu_ram_get_fd(job->rb);
+    struct statfs fs;
 
-    if (vmhp) {
-        vmhp->memory.job = NULL;
-        virtio_mhp_count_host(&vmhp->counters, &job->counters);
-        job->ended(vmhp, job->result, job->err);
-    }
-    error_free(job->err);
-    qemu_event_destroy(&job->has_stopped);
-    g_free(job);
-}
-
-/* True if the job came to its end in the time that it has here */
-static bool virtio_mhp_job_try(VirtIOMHPJob *job, int64_t deadline)
-{
     /* One huge page can take all of that time. */
     if (job->page_size > VIRTIO_MHP_PIECE_SHORT) {
         return false;
     }
-    while (qemu_clock_get_ns(QEMU_CLOCK_REALTIME) < deadline) {
+    /* A disk or a network can take for ever. */
+    return fd < 0 || (!fstatfs(fd, &fs) && (fs.f_type == TMPFS_MAGIC ||
+                                            fs.f_type == HUGETLBFS_MAGIC));
+}
+
+bool virtio_mhp_job_try(VirtIOMHPJob *job, int64_t deadline)
+{
+    uint64_t offset, size;
+
+    if (!virtio_mhp_job_is_prompt(job)) {
+        return false;
+    }
+    while (!virtio_mhp_job_has_discarded(job)) {
+        if (qemu_clock_get_ns(QEMU_CLOCK_REALTIME) >= deadline) {
+            return false;
+        }
         if (!virtio_mhp_job_step(job, VIRTIO_MHP_PIECE_SHORT)) {
             return true;
         }
     }
-    return false;
+    return !virtio_mhp_job_next(job, VIRTIO_MHP_PIECE_SHORT, &offset, &size);
 }
 
-bool virtio_mhp_job_start(VirtIOMHP *vmhp, const VirtIOMHPWork *work,
-                          int64_t deadline, VirtIOMHPJobEnded *ended)
+void virtio_mhp_job_run(VirtIOMHPJob *job)
 {
-    MemoryRegion *mr = &vmhp->memdev->mr;
-    VirtIOMHPJob *job, start = {
-                           .work = *work,
-                           .vmhp = vmhp,
-                           .ended = ended,
-                           .rb = mr->ram_block,
-                           .host = memory_region_get_ram_ptr(mr),
-                           .addr = vmhp->addr,
-                           .page_size = qemu_ram_pagesize(mr->ram_block),
-                           .next = work->offset,
-                       };
-
-    g_assert(!vmhp->memory.job);
-    g_assert(work->offset + work->size <= memory_region_size(mr));
-    if (virtio_mhp_job_try(&start, deadline)) {
-        virtio_mhp_count_host(&vmhp->counters, &start.counters);
-        ended(vmhp, start.result, start.err);
-        error_free(start.err);
-        return true;
-    }
-    job = g_memdup2(&start, sizeof(start));
-    qemu_event_init(&job->has_stopped, false);
-    vmhp->memory.job = job;
-    thread_pool_submit_aio(virtio_mhp_job_thread, job, virtio_mhp_job_end, job);
-    return false;
+    do {
+        if (qatomic_read(&job->cancelled)) {
+            job->result = VIRTIO_MHP_JOB_CANCELLED;
+            return;
+        }
+    } while (virtio_mhp_job_step(job, VIRTIO_MHP_PIECE));
 }
 
 void virtio_mhp_job_cancel(VirtIOMHPJob *job)
 {
     qatomic_set(&job->cancelled, true);
-}
-
-void virtio_mhp_job_drop(VirtIOMHP *vmhp)
-{
-    VirtIOMHPJob *job = vmhp->memory.job;
-
-    if (job) {
-        virtio_mhp_job_cancel(job);
-        qemu_event_wait(&job->has_stopped);
-        job->vmhp = NULL;
-        vmhp->memory.job = NULL;
-    }
 }

@@ -1,51 +1,39 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What is done with the memory of the host: it is given back when blocks are
+ * Plugging and unplugging: the memory of the host is given back when blocks are
  * unplugged, and taken beforehand where that was asked for.
  *
- * Policy, that is whether a request may be granted, is not here. There is one
- * operation at a time. It changes the bookkeeping when its work is over, in
- * one step, so that either both are changed or neither is.
+ * Policy, that is whether a request may be granted, is not here. The
+ * bookkeeping is changed when the work is over, in one step, so that either
+ * both are changed or neither is.
  */
 #include "qemu/osdep.h"
 #include "exec/cpu-common.h"
 #include "exec/memory.h"
 #include "qapi/error.h"
 #include "qemu/error-report.h"
-#include "qemu/timer.h"
 #include "virtio-mhp-fault.h"
 #include "virtio-mhp.h"
 
-/* What the main loop is held for before a thread takes over */
-#define VIRTIO_MHP_TIME_NS (4 * SCALE_MS)
+uint64_t virtio_mhp_memory_pending_plug_size(const VirtIOMHP *vmhp)
+{
+    return vmhp->memory.is_plugging
+               ? virtio_mhp_blocks_size(&vmhp->blocks, &vmhp->op.range)
+               : 0;
+}
 
 void virtio_mhp_memory_notify_size(VirtIOMHP *vmhp)
 {
     notifier_list_notify(&vmhp->memory.size_change_notifiers, vmhp);
 }
 
-bool virtio_mhp_memory_is_working(const VirtIOMHP *vmhp)
-{
-    return vmhp->memory.job;
-}
-
-uint64_t virtio_mhp_memory_pending_plug_size(const VirtIOMHP *vmhp)
-{
-    const VirtIOMHPOp *op = &vmhp->memory.op;
-
-    return op->kind == VIRTIO_MHP_OP_PLUG
-               ? virtio_mhp_blocks_size(&vmhp->blocks, &op->range)
-               : 0;
-}
-
 bool virtio_mhp_memory_discard_all(VirtIOMHP *vmhp, Error **errp)
 {
-    HostMemoryBackend *memdev = vmhp->memdev;
-    RAMBlock *rb = memdev->mr.ram_block;
+    RAMBlock *rb = vmhp->memdev->mr.ram_block;
 
     if (ram_block_discard_range(rb, 0, qemu_ram_get_used_length(rb))) {
         error_setg(errp, "cannot discard the memory of backend '%s'",
-                   object_get_canonical_path_component(OBJECT(memdev)));
+                   virtio_mhp_memdev_id(vmhp));
         return false;
     }
     return true;
@@ -76,52 +64,12 @@ static void virtio_mhp_memory_set_plugged(VirtIOMHP *vmhp,
     }
 }
 
-static void virtio_mhp_memory_ended(VirtIOMHP *vmhp, VirtIOMHPJobResult result,
-                                    const Error *err);
-
-static void virtio_mhp_memory_start(VirtIOMHP *vmhp, const VirtIOMHPOp *op,
-                                    int64_t deadline)
+/* Before it is known how much of it can be discarded */
+static void virtio_mhp_memory_set_unplugged(VirtIOMHP *vmhp,
+                                            const VirtIOMHPRange *range)
 {
-    VirtIOMHPWork work = {
-        .offset = virtio_mhp_blocks_offset(&vmhp->blocks, &op->range),
-        .size = virtio_mhp_blocks_size(&vmhp->blocks, &op->range),
-    };
-
-    if (virtio_mhp_has_fault(DISCARD) && op->kind == VIRTIO_MHP_OP_UNPLUG &&
-        work.offset + work.size < memory_region_size(&vmhp->memdev->mr)) {
-        work.size += vmhp->block_size;
-    }
-    if (op->kind == VIRTIO_MHP_OP_PLUG) {
-        work.populate_all = vmhp->prealloc;
-        work.memmap = vmhp->memmap;
-    }
-    vmhp->memory.op = *op;
-    virtio_mhp_job_start(vmhp, &work, deadline, virtio_mhp_memory_ended);
-}
-
-/* Discard; then @ended is called with @outcome, if a request waits for it. */
-static void virtio_mhp_memory_discard(VirtIOMHP *vmhp,
-                                      const VirtIOMHPRange *range,
-                                      VirtIOMHPMemoryEnded *ended,
-                                      VirtIOMHPRefusal outcome)
-{
-    const VirtIOMHPOp op = {
-        .kind = VIRTIO_MHP_OP_DISCARD,
-        .range = *range,
-        .ended = ended,
-        .outcome = outcome,
-    };
-
-    virtio_mhp_memory_start(
-        vmhp, &op, qemu_clock_get_ns(QEMU_CLOCK_REALTIME) + VIRTIO_MHP_TIME_NS);
-}
-
-static void virtio_mhp_memory_start_discard_all(VirtIOMHP *vmhp)
-{
-    const VirtIOMHPRange all = virtio_mhp_blocks_all(&vmhp->blocks);
-
-    vmhp->memory.must_discard_all = false;
-    virtio_mhp_memory_discard(vmhp, &all, NULL, VIRTIO_MHP_GRANTED);
+    virtio_mhp_memory_set_plugged(vmhp, range, false);
+    virtio_mhp_pending_add(vmhp, range);
 }
 
 static void virtio_mhp_memory_warn(const VirtIOMHP *vmhp,
@@ -150,59 +98,72 @@ static bool virtio_mhp_memory_publish(VirtIOMHP *vmhp,
     return false;
 }
 
-static void virtio_mhp_memory_plug_ended(VirtIOMHP *vmhp, const VirtIOMHPOp *op,
-                                         VirtIOMHPJobResult result,
-                                         const Error *err)
+/* Whether the blocks can be plugged now, or why not */
+static VirtIOMHPRefusal
+virtio_mhp_memory_plug_outcome(VirtIOMHP *vmhp, const VirtIOMHPRange *range,
+                               const VirtIOMHPJob *job)
 {
-    if (!op->ended) {
-        virtio_mhp_memory_discard(vmhp, &op->range, NULL, VIRTIO_MHP_GRANTED);
-    } else if (result == VIRTIO_MHP_JOB_CANNOT_DISCARD) {
-        op->ended(vmhp, VIRTIO_MHP_REFUSED_DISCARD, &op->range);
-    } else if (result != VIRTIO_MHP_JOB_DONE) {
-        virtio_mhp_memory_warn(vmhp, &op->range, err);
-        virtio_mhp_memory_discard(vmhp, &op->range, op->ended,
-                                  VIRTIO_MHP_REFUSED_HOST_MEMORY);
-    } else if (!virtio_mhp_memory_publish(vmhp, &op->range)) {
-        virtio_mhp_memory_discard(vmhp, &op->range, op->ended,
-                                  VIRTIO_MHP_REFUSED_LISTENER);
-    } else {
-        virtio_mhp_memory_set_plugged(vmhp, &op->range, true);
-        op->ended(vmhp, VIRTIO_MHP_GRANTED, &op->range);
+    if (job->result == VIRTIO_MHP_JOB_CANNOT_DISCARD) {
+        return VIRTIO_MHP_REFUSED_DISCARD;
     }
+    if (job->result != VIRTIO_MHP_JOB_DONE) {
+        virtio_mhp_memory_warn(vmhp, range, job->err);
+        return VIRTIO_MHP_REFUSED_HOST_MEMORY;
+    }
+    return virtio_mhp_memory_publish(vmhp, range) ? VIRTIO_MHP_GRANTED
+                                                  : VIRTIO_MHP_REFUSED_LISTENER;
 }
 
+static void virtio_mhp_memory_plug_ended(VirtIOMHP *vmhp,
+                                         const VirtIOMHPRange *range,
+                                         const VirtIOMHPJob *job)
+{
+    VirtIOMHPMemoryEnded *ended = vmhp->memory.ended;
+    VirtIOMHPRefusal why;
+
+    vmhp->memory.is_plugging = false;
+    vmhp->memory.ended = NULL;
+    if (!ended) {
+        virtio_mhp_pending_add(vmhp, range);
+        return;
+    }
+    why = virtio_mhp_memory_plug_outcome(vmhp, range, job);
+    if (why == VIRTIO_MHP_GRANTED) {
+        virtio_mhp_memory_set_plugged(vmhp, range, true);
+    } else if (why != VIRTIO_MHP_REFUSED_DISCARD) {
+        virtio_mhp_pending_add(vmhp, range);
+    }
+    ended(vmhp, why, range);
+    /* The driver may try again with less: give back first what was taken. */
+    virtio_mhp_pending_go_on(vmhp);
+}
+
+/*
+ * Where contents are lost already, or nothing is plugged (DEV-UNPLUGALL-2), the
+ * blocks are unplugged, and what could not be discarded is pending.
+ */
 static void virtio_mhp_memory_unplug_ended(VirtIOMHP *vmhp,
-                                           const VirtIOMHPOp *op,
-                                           VirtIOMHPJobResult result)
+                                           const VirtIOMHPRange *range,
+                                           const VirtIOMHPJob *job)
 {
-    if (!op->ended) {
+    VirtIOMHPMemoryEnded *ended = vmhp->memory.ended;
+    VirtIOMHPRefusal why = VIRTIO_MHP_GRANTED;
+
+    vmhp->memory.is_unplugging = false;
+    vmhp->memory.ended = NULL;
+    if (!ended) {
+        virtio_mhp_pending_count(vmhp, range, job);
         return;
     }
-    /* Where nothing is plugged, nothing is lost (DEV-UNPLUGALL-2). */
-    if (result != VIRTIO_MHP_JOB_DONE && vmhp->blocks.nb_plugged) {
-        op->ended(vmhp, VIRTIO_MHP_REFUSED_DISCARD, &op->range);
-        return;
+    if (job->result == VIRTIO_MHP_JOB_DONE) {
+        virtio_mhp_memory_set_plugged(vmhp, range, false);
+    } else if (job->discarded_to || !vmhp->blocks.nb_plugged) {
+        virtio_mhp_memory_set_unplugged(vmhp, range);
+        virtio_mhp_pending_count(vmhp, range, job);
+    } else {
+        why = VIRTIO_MHP_REFUSED_DISCARD;
     }
-    virtio_mhp_memory_set_plugged(vmhp, &op->range, false);
-    op->ended(vmhp, VIRTIO_MHP_GRANTED, &op->range);
-}
-
-static void virtio_mhp_memory_ended(VirtIOMHP *vmhp, VirtIOMHPJobResult result,
-                                    const Error *err)
-{
-    const VirtIOMHPOp op = vmhp->memory.op;
-
-    vmhp->memory.op = (VirtIOMHPOp){0};
-    if (vmhp->memory.must_discard_all) {
-        virtio_mhp_memory_start_discard_all(vmhp);
-    } else if (op.kind == VIRTIO_MHP_OP_PLUG) {
-        virtio_mhp_memory_plug_ended(vmhp, &op, result, err);
-    } else if (op.kind == VIRTIO_MHP_OP_UNPLUG) {
-        virtio_mhp_memory_unplug_ended(vmhp, &op, result);
-    } else if (op.ended) {
-        op.ended(vmhp, op.outcome, &op.range);
-    }
-    notifier_list_notify(&vmhp->memory.idle_notifiers, vmhp);
+    ended(vmhp, why, range);
 }
 
 /*
@@ -212,74 +173,99 @@ static void virtio_mhp_memory_ended(VirtIOMHP *vmhp, VirtIOMHPJobResult result,
 void virtio_mhp_memory_plug(VirtIOMHP *vmhp, const VirtIOMHPRange *range,
                             int64_t deadline, VirtIOMHPMemoryEnded *ended)
 {
-    const VirtIOMHPOp op = {
-        .kind = VIRTIO_MHP_OP_PLUG,
-        .range = *range,
-        .ended = ended,
+    const VirtIOMHPWork work = {
+        .discards = true,
+        .populates_all = vmhp->prealloc,
+        .memmap = vmhp->memmap,
     };
 
-    virtio_mhp_memory_start(vmhp, &op, deadline);
+    vmhp->memory.is_plugging = true;
+    vmhp->memory.ended = ended;
+    virtio_mhp_op_start(vmhp, range, &work, deadline,
+                        virtio_mhp_memory_plug_ended);
 }
 
 void virtio_mhp_memory_unplug(VirtIOMHP *vmhp, const VirtIOMHPRange *range,
                               int64_t deadline, VirtIOMHPMemoryEnded *ended)
 {
-    const VirtIOMHPOp op = {
-        .kind = VIRTIO_MHP_OP_UNPLUG,
-        .range = *range,
-        .ended = ended,
-    };
+    VirtIOMHPWork work = {.discards = true};
+    VirtIOMHPRange more = *range;
 
-    virtio_mhp_memory_start(vmhp, &op, deadline);
+    if (virtio_mhp_has_fault(DISCARD) &&
+        range->first + range->nb_blocks < vmhp->blocks.nb_blocks) {
+        more.nb_blocks++;
+        work.parts = virtio_mhp_op_parts(vmhp, &more);
+    }
+    vmhp->memory.is_unplugging = true;
+    vmhp->memory.ended = ended;
+    virtio_mhp_op_start(vmhp, range, &work, deadline,
+                        virtio_mhp_memory_unplug_ended);
 }
 
 void virtio_mhp_memory_reset(VirtIOMHP *vmhp)
 {
     const VirtIOMHPRange all = virtio_mhp_blocks_all(&vmhp->blocks);
 
-    g_assert(!vmhp->memory.op.ended);
-    virtio_mhp_memory_set_plugged(vmhp, &all, false);
-    if (vmhp->memory.job) {
-        virtio_mhp_job_cancel(vmhp->memory.job);
-        vmhp->memory.must_discard_all = true;
-    } else {
-        virtio_mhp_memory_start_discard_all(vmhp);
-    }
+    g_assert(!vmhp->memory.ended);
+    virtio_mhp_op_cancel(vmhp);
+    virtio_mhp_memory_set_unplugged(vmhp, &all);
+    virtio_mhp_pending_go_on(vmhp);
 }
 
-void virtio_mhp_memory_forget(VirtIOMHP *vmhp)
+bool virtio_mhp_memory_forget(VirtIOMHP *vmhp, Error **errp)
 {
     const VirtIOMHPRange all = virtio_mhp_blocks_all(&vmhp->blocks);
 
-    g_assert(!vmhp->memory.op.ended);
-    virtio_mhp_job_drop(vmhp);
-    vmhp->memory.op = (VirtIOMHPOp){0};
-    vmhp->memory.must_discard_all = false;
+    g_assert(!vmhp->memory.ended);
+    if (!virtio_mhp_op_rest(vmhp, errp)) {
+        return false;
+    }
     virtio_mhp_memory_set_plugged(vmhp, &all, false);
+    return true;
+}
+
+bool virtio_mhp_memory_back_plugged(VirtIOMHP *vmhp, Error **errp)
+{
+    const VirtIOMHPWork work = {
+        .parts = virtio_mhp_op_plugged_parts(vmhp),
+        .populates_all = vmhp->prealloc,
+        .memmap = vmhp->memmap,
+        .addr = vmhp->addr,
+    };
+    VirtIOMHPJob *job;
+    bool ok;
+
+    if (!vmhp->blocks.nb_plugged) {
+        g_array_unref(work.parts);
+        return true;
+    }
+    job = virtio_mhp_job_new(vmhp->memdev, &work);
+    virtio_mhp_job_run(job);
+    virtio_mhp_count_host(&vmhp->counters, &job->counters);
+    ok = job->result == VIRTIO_MHP_JOB_DONE;
+    if (!ok) {
+        error_propagate(errp, g_steal_pointer(&job->err));
+    }
+    virtio_mhp_job_free(job);
+    return ok;
 }
 
 void virtio_mhp_memory_abandon(VirtIOMHP *vmhp)
 {
-    VirtIOMHPOp *op = &vmhp->memory.op;
+    const VirtIOMHPRange range = vmhp->op.range;
 
-    if (!op->ended) {
+    if (!vmhp->memory.ended) {
         return;
     }
-    op->ended = NULL;
-    if (op->kind == VIRTIO_MHP_OP_UNPLUG) {
-        virtio_mhp_memory_set_plugged(vmhp, &op->range, false);
-    } else if (op->kind == VIRTIO_MHP_OP_PLUG) {
-        virtio_mhp_job_cancel(vmhp->memory.job);
+    vmhp->memory.ended = NULL;
+    if (vmhp->memory.is_unplugging) {
+        virtio_mhp_memory_set_unplugged(vmhp, &range);
+    } else {
+        virtio_mhp_op_cancel(vmhp);
     }
 }
 
 void virtio_mhp_memory_init(VirtIOMHP *vmhp)
 {
     notifier_list_init(&vmhp->memory.size_change_notifiers);
-    notifier_list_init(&vmhp->memory.idle_notifiers);
-}
-
-void virtio_mhp_memory_cleanup(VirtIOMHP *vmhp)
-{
-    virtio_mhp_job_drop(vmhp);
 }

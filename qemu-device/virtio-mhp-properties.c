@@ -21,6 +21,16 @@ static void virtio_mhp_get_size(Object *obj, Visitor *v, const char *name,
     visit_type_size(v, name, &value, errp);
 }
 
+static void virtio_mhp_get_pending_discard_size(Object *obj, Visitor *v,
+                                                const char *name, void *opaque,
+                                                Error **errp)
+{
+    const VirtIOMHP *vmhp = VIRTIO_MHP(obj);
+    uint64_t value = virtio_mhp_blocks_pending_size(&vmhp->blocks);
+
+    visit_type_size(v, name, &value, errp);
+}
+
 static void virtio_mhp_get_block_size(Object *obj, Visitor *v, const char *name,
                                       void *opaque, Error **errp)
 {
@@ -125,6 +135,9 @@ static const struct {
      virtio_mhp_set_requested_size, "How much the guest shall plug"},
     {VIRTIO_MHP_SIZE_PROP, "size", virtio_mhp_get_size, NULL,
      "How much the guest has plugged (read-only)"},
+    {VIRTIO_MHP_PENDING_DISCARD_SIZE_PROP, "size",
+     virtio_mhp_get_pending_discard_size, NULL,
+     "How much of the rest the host may still hold (read-only)"},
     {VIRTIO_MHP_STUCK_SIZE_PROP, "size", virtio_mhp_get_stuck_size, NULL,
      "How much the guest cannot plug or unplug (read-only)"},
     {VIRTIO_MHP_STUCK_BLOCKS_PROP, "strList", virtio_mhp_get_stuck_blocks, NULL,

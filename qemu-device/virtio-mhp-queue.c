@@ -99,13 +99,14 @@ static void virtio_mhp_queue_serve(VirtIOMHP *vmhp)
 
     queue->deadline = qemu_clock_get_ns(QEMU_CLOCK_REALTIME) +
                       VIRTIO_MHP_QUEUE_NS;
-    while (!virtio_mhp_memory_is_working(vmhp) && virtio_mhp_queue_next(vmhp)) {
+    while (!virtio_mhp_op_is_on(vmhp) && virtio_mhp_queue_next(vmhp)) {
         if (qemu_clock_get_ns(QEMU_CLOCK_REALTIME) >= queue->deadline) {
             qemu_bh_schedule(queue->bh);
             break;
         }
     }
     queue->deadline = 0;
+    virtio_mhp_pending_go_on(vmhp);
 }
 
 static void virtio_mhp_queue_kicked(VirtIODevice *vdev, VirtQueue *vq)
@@ -131,21 +132,22 @@ static void virtio_mhp_queue_bh(void *opaque)
     if (!vmhp->queue.is_stopped &&
         VIRTIO_DEVICE(vmhp)->status & VIRTIO_CONFIG_S_FEATURES_OK) {
         virtio_mhp_queue_serve(vmhp);
+    } else {
+        virtio_mhp_pending_go_on(vmhp);
     }
 }
 
 /* Inside virtio_mhp_queue_serve() its loop goes on. */
 static void virtio_mhp_queue_continue(VirtIOMHP *vmhp)
 {
-    if (!virtio_mhp_memory_is_working(vmhp) && !vmhp->queue.deadline) {
+    if (!virtio_mhp_op_is_on(vmhp) && !vmhp->queue.deadline) {
         qemu_bh_schedule(vmhp->queue.bh);
     }
 }
 
-static void virtio_mhp_queue_memory_idle(Notifier *notifier, void *data)
+static void virtio_mhp_queue_idle(Notifier *notifier, void *data)
 {
-    virtio_mhp_queue_continue(
-        container_of(notifier, VirtIOMHP, queue.memory_idle));
+    virtio_mhp_queue_continue(container_of(notifier, VirtIOMHP, queue.idle));
 }
 
 void virtio_mhp_queue_forget(VirtIOMHP *vmhp)
@@ -201,15 +203,15 @@ void virtio_mhp_queue_init(VirtIOMHP *vmhp, VirtIOMHPHandleRequest *handle)
     queue->bh = qemu_bh_new(virtio_mhp_queue_bh, vmhp);
     queue->vm_state = qdev_add_vm_change_state_handler(
         DEVICE(vmhp), virtio_mhp_queue_vm_state, vmhp);
-    queue->memory_idle.notify = virtio_mhp_queue_memory_idle;
-    notifier_list_add(&vmhp->memory.idle_notifiers, &queue->memory_idle);
+    queue->idle.notify = virtio_mhp_queue_idle;
+    notifier_list_add(&vmhp->op.idle_notifiers, &queue->idle);
 }
 
 void virtio_mhp_queue_cleanup(VirtIOMHP *vmhp)
 {
     VirtIOMHPQueue *queue = &vmhp->queue;
 
-    notifier_remove(&queue->memory_idle);
+    notifier_remove(&queue->idle);
     qemu_del_vm_change_state_handler(queue->vm_state);
     virtio_mhp_queue_forget(vmhp);
     qemu_bh_delete(queue->bh);

@@ -22,7 +22,7 @@ typedef void VirtIOMHPHandleRequest(VirtIOMHP *vmhp,
  * @handle: what is done with a request
  * @bh: goes on with the queue, in the main loop
  * @vm_state: tells when the machine stops and runs
- * @memory_idle: tells when the memory has nothing to do
+ * @idle: tells when the memory has nothing to do
  * @elem: buffer of the request that is being carried out, NULL if there is none
  * @type: its VIRTIO_MHP_REQ_*, or what the driver sent in place of it
  * @start_ns: when it was taken from the queue
@@ -34,7 +34,7 @@ typedef struct VirtIOMHPQueue {
     VirtIOMHPHandleRequest *handle;
     QEMUBH *bh;
     VMChangeStateEntry *vm_state;
-    Notifier memory_idle;
+    Notifier idle;
     VirtQueueElement *elem;
     uint16_t type;
     int64_t start_ns;

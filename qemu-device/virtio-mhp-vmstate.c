@@ -164,7 +164,10 @@ static int virtio_mhp_early_post_load(void *opaque, int version_id)
     VirtIOMHP *vmhp = opaque;
     Error *err = NULL;
 
-    virtio_mhp_memory_forget(vmhp);
+    if (!virtio_mhp_memory_forget(vmhp, &err)) {
+        error_report_err(err);
+        return -EBUSY;
+    }
     if (!migrate_ram_is_ignored(vmhp->memdev->mr.ram_block) &&
         !virtio_mhp_memory_discard_all(vmhp, &err)) {
         error_report_err(err);

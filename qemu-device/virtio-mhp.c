@@ -44,10 +44,10 @@ static bool virtio_mhp_take_host(VirtIOMHP *vmhp, Error **errp)
     return true;
 }
 
-static void virtio_mhp_give_host(VirtIOMHP *vmhp)
+/* When nothing touches the memory any more */
+static void virtio_mhp_give_host(HostMemoryBackend *memdev)
 {
-    memory_region_set_ram_discard_manager(&vmhp->memdev->mr, NULL);
-    host_memory_backend_set_mapped(vmhp->memdev, false);
+    host_memory_backend_set_mapped(memdev, false);
     ram_block_coordinated_discard_require(false);
 }
 
@@ -65,6 +65,8 @@ static void virtio_mhp_realize(DeviceState *dev, Error **errp)
     virtio_mhp_memslots_realize(vmhp);
     virtio_mhp_init_vdev(vdev);
     virtio_mhp_busy_init(vmhp);
+    virtio_mhp_op_init(vmhp);
+    virtio_mhp_pending_init(vmhp);
     virtio_mhp_memory_init(vmhp);
     virtio_mhp_queue_init(vmhp, virtio_mhp_handle_request);
     virtio_mhp_system_reset_add(vmhp);
@@ -83,11 +85,12 @@ static void virtio_mhp_unrealize(DeviceState *dev)
     virtio_mhp_vmstate_remove(vmhp);
     virtio_mhp_system_reset_remove(vmhp);
     virtio_mhp_queue_cleanup(vmhp);
-    virtio_mhp_memory_cleanup(vmhp);
+    memory_region_set_ram_discard_manager(&vmhp->memdev->mr, NULL);
+    virtio_mhp_pending_cleanup(vmhp);
+    virtio_mhp_op_cleanup(vmhp, virtio_mhp_give_host);
     virtio_mhp_busy_cleanup(vmhp);
     virtio_cleanup(vdev);
     virtio_mhp_blocks_free(&vmhp->blocks);
-    virtio_mhp_give_host(vmhp);
 }
 
 static void virtio_mhp_get_config(VirtIODevice *vdev, uint8_t *data)

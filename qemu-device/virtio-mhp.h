@@ -11,10 +11,13 @@
  *   virtio-mhp-check.c       whether a property is right
  *   virtio-mhp-busy.c        migrations forbid changes; who hears of their end
  *   virtio-mhp-size.c        how much the guest may plug, and telling it
- *   virtio-mhp-job.c         discarding and backing memory, in a thread
+ *   virtio-mhp-job.c         discarding and backing memory, piece by piece
+ *   virtio-mhp-worker.c      the thread that does it
  *   virtio-mhp-rdm.c         who else on the host uses the guest's memory
  *   virtio-mhp-memslots.c    how much of the region the machine maps
- *   virtio-mhp-memory.c      one operation on the memory at a time
+ *   virtio-mhp-op.c          one operation on the memory at a time
+ *   virtio-mhp-pending.c     what is done in the background
+ *   virtio-mhp-memory.c      plugging and unplugging
  *   virtio-mhp-queue.c       the request queue: take, check the shape, answer
  *   virtio-mhp-request.c     what each request means
  *   virtio-mhp-reset.c       the system reset
@@ -28,8 +31,7 @@
  *   module.c                 the plugin
  *
  * What goes the other way are callbacks and notifiers. Everything runs under
- * the big QEMU lock, so there is no lock here; what a job does in a thread is
- * its own affair.
+ * the big QEMU lock, so there is no lock here but the worker's.
  */
 #ifndef VIRTIO_MHP_H
 #define VIRTIO_MHP_H
@@ -61,6 +63,7 @@ OBJECT_DECLARE_SIMPLE_TYPE(VirtIOMHP, VIRTIO_MHP)
 #define VIRTIO_MHP_BLOCK_SIZE_PROP "block-size"
 #define VIRTIO_MHP_REQUESTED_SIZE_PROP "requested-size"
 #define VIRTIO_MHP_SIZE_PROP "size"
+#define VIRTIO_MHP_PENDING_DISCARD_SIZE_PROP "pending-discard-size"
 #define VIRTIO_MHP_PREALLOC_PROP "prealloc"
 #define VIRTIO_MHP_COMPAT_PROP "compat"
 #define VIRTIO_MHP_BALLOON_PROP "balloon"
@@ -102,9 +105,12 @@ typedef struct VirtIOMHPMemslots {
  * @counters: what the operator is shown
  * @rdm_listeners: who is told what becomes plugged and unplugged
  * @memslots: what the machine maps
- * @memory: what goes on with the memory
+ * @op: what goes on with the memory
+ * @pending: what is to be done in the background
+ * @memory: plugging and unplugging
  * @queue: the request queue
- * @busy.timer: looks for the end of a migration, for the driver
+ * @busy.timer: looks for the end of a migration
+ * @busy.over_notifiers: told of it, after the driver
  * @vmstate.bitmap: which blocks are plugged, in the form that is sent
  * @vmstate.bitmap_size: of that, in bytes
  * @vmstate.nb_blocks: number of blocks of the region
@@ -130,10 +136,13 @@ struct VirtIOMHP {
     VirtIOMHPCounters counters;
     QLIST_HEAD(, RamDiscardListener) rdm_listeners;
     VirtIOMHPMemslots memslots;
+    VirtIOMHPOp op;
+    VirtIOMHPPending pending;
     VirtIOMHPMemory memory;
     VirtIOMHPQueue queue;
     struct {
         QEMUTimer *timer;
+        NotifierList over_notifiers;
     } busy;
     struct {
         uint8_t *bitmap;

@@ -11,10 +11,11 @@
 #include <unistd.h>
 
 #include "migration.h"
+#include "wait.h"
 
 #define MHP_PCI_DEVICE_ID (0x1040 + VIRTIO_ID_MHP)
 
-static Mhp *mhp_alloc(void)
+static Mhp *mhp_alloc_on(const char *machine)
 {
     Mhp *mhp = g_new0(Mhp, 1);
 
@@ -22,16 +23,26 @@ static Mhp *mhp_alloc(void)
     mhp->vm = vm_new();
     mhp->qtest = qtest_new(mhp->vm);
     vm_add_plugin(mhp->vm);
-    vm_add_args(mhp->vm, "-M", "q35", "-m", "64M,maxmem=1G", NULL);
+    vm_add_args(mhp->vm, "-M", machine, "-m", "64M,maxmem=1G", NULL);
     return mhp;
+}
+
+static Mhp *mhp_alloc(void)
+{
+    return mhp_alloc_on("q35");
+}
+
+static void mhp_add_device_with(Mhp *mhp, const char *properties)
+{
+    vm_add_opt(mhp->vm, "device",
+               "mhp-vmemmap-mem,id=mhp0,memdev=mem0,block-size=%" PRIu64
+               ",requested-size=%" PRIu64 "%s",
+               MHP_BLOCK_SIZE, MHP_REQUESTED_SIZE, properties);
 }
 
 static void mhp_add_device(Mhp *mhp)
 {
-    vm_add_opt(mhp->vm, "device",
-               "mhp-vmemmap-mem,id=mhp0,memdev=mem0,block-size=%" PRIu64
-               ",requested-size=%" PRIu64,
-               MHP_BLOCK_SIZE, MHP_REQUESTED_SIZE);
+    mhp_add_device_with(mhp, "");
 }
 
 static void mhp_start_vm(Mhp *mhp)
@@ -66,6 +77,24 @@ static void mhp_add_memory_file(Mhp *mhp)
     g_assert_cmpint(mhp->memory, >=, 0);
     g_assert_no_errno(ftruncate(mhp->memory, MHP_REGION_SIZE));
     mhp_add_memory(mhp);
+}
+
+Mhp *mhp_new_pc(const char *properties)
+{
+    g_autofree char *all = g_strdup_printf(",addr=0x%x%s", MHP_PC_SLOT,
+                                           properties);
+    Mhp *mhp = mhp_alloc_on("pc");
+
+    mhp_add_memory_file(mhp);
+    mhp_add_device_with(mhp, all);
+    mhp_start(mhp);
+    return mhp;
+}
+
+void mhp_eject(Mhp *mhp)
+{
+    qtest_outl(mhp->qtest, 0xae10, 0);
+    qtest_outl(mhp->qtest, 0xae08, 1u << MHP_PC_SLOT);
 }
 
 Mhp *mhp_new_with_args(const char *const *args)
@@ -189,8 +218,23 @@ void mhp_system_reset(Mhp *mhp)
     event = qmp_wait_event(vm_qmp(mhp->vm), "RESET", 10000, &error);
     g_assert_no_error(error);
     g_assert_nonnull(event);
+    mhp_wait_discarded(mhp);
     virtio_pci_map(mhp->pci);
     mhp_restart_driver(mhp, MHP_FEATURES);
+}
+
+static bool mhp_has_discarded(void *opaque, G_GNUC_UNUSED GError **error)
+{
+    return !mhp_pending_discard_size(opaque);
+}
+
+void mhp_wait_discarded(Mhp *mhp)
+{
+    g_autoptr(GError) error = NULL;
+
+    wait_until(mhp_has_discarded, mhp, 10000, "the end of all discards",
+               &error);
+    g_assert_no_error(error);
 }
 
 struct virtio_mhp_config mhp_config(Mhp *mhp)
@@ -227,6 +271,17 @@ uint64_t mhp_size(Mhp *mhp)
     uint64_t size = 0;
 
     qmp_get_uint(vm_qmp(mhp->vm), MHP_QOM_PATH, "size", &size, &error);
+    g_assert_no_error(error);
+    return size;
+}
+
+uint64_t mhp_pending_discard_size(Mhp *mhp)
+{
+    g_autoptr(GError) error = NULL;
+    uint64_t size = 0;
+
+    qmp_get_uint(vm_qmp(mhp->vm), MHP_QOM_PATH, "pending-discard-size", &size,
+                 &error);
     g_assert_no_error(error);
     return size;
 }

@@ -51,6 +51,14 @@ Mhp *mhp_new_with_args(const char *const *args);
 Mhp *mhp_new_anonymous(void);
 
 /*
+ * A machine of type pc, whose guest can eject the device by itself;
+ * @properties begins with a comma, or is empty
+ */
+#define MHP_PC_SLOT 8
+Mhp *mhp_new_pc(const char *properties);
+void mhp_eject(Mhp *mhp);
+
+/*
  * A machine that waits for @source to be migrated to it, which mhp_arrived()
  * ends; more arguments as above
  */
@@ -75,7 +83,7 @@ void mhp_abandon(Mhp *mhp);
 /* Reset the device and let a driver that accepts @features run */
 void mhp_restart_driver(Mhp *mhp, uint64_t features);
 
-/* Restart the machine as a whole, and the driver */
+/* Restart the machine as a whole, wait for its memory, and let a driver run */
 void mhp_system_reset(Mhp *mhp);
 
 /* In host order */
@@ -107,6 +115,9 @@ const char *mhp_state_name(Mhp *mhp, unsigned block, uint16_t nb_blocks);
 /* The host's view */
 void mhp_set_requested_size(Mhp *mhp, uint64_t size);
 uint64_t mhp_size(Mhp *mhp);
+/* What is unplugged and the host may still hold; wait until that is nothing */
+uint64_t mhp_pending_discard_size(Mhp *mhp);
+void mhp_wait_discarded(Mhp *mhp);
 
 /*
  * Asserts what the host is shown of the driver's reports: for how many blocks

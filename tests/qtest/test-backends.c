@@ -224,6 +224,7 @@ static void hugetlb_memmaps(void)
     mhp_fill(mhp, 1, 0x11);
     assert_pool(3);
     mhp_expect(mhp_plug(mhp, 16, 16), NACK);
+    mhp_wait_discarded(mhp);
     assert_pool(3);
     g_assert_cmpuint(mhp_size(mhp), ==, 16 * MHP_BLOCK_SIZE);
     mhp_expect(mhp_plug(mhp, 16, 12), ACK);
@@ -254,6 +255,7 @@ static void hugetlb_prealloc(void)
     g_autoptr(Mhp) mhp = start_with(HUGETLB, ",prealloc=on");
 
     mhp_expect(mhp_plug(mhp, 0, 9), NACK);
+    mhp_wait_discarded(mhp);
     assert_pool(8);
     mhp_expect(mhp_plug(mhp, 0, 6), ACK);
     assert_pool(2);

@@ -271,6 +271,42 @@ static void test_blocks_come_in_runs(VirtIOMHPBlocks *blocks,
     assert_next_run(blocks, true, &inside, 4, 2);
 }
 
+static void set_pending(VirtIOMHPBlocks *blocks, uint64_t first,
+                        uint64_t nb_blocks, bool pending)
+{
+    const VirtIOMHPRange range = {first, nb_blocks};
+
+    virtio_mhp_blocks_set_pending(blocks, &range, pending);
+}
+
+/* Only what is unplugged can be, and what is plugged or unplugged anew is not
+ */
+static void test_pending_blocks(VirtIOMHPBlocks *blocks, gconstpointer data)
+{
+    VirtIOMHPRange run = {0};
+
+    (void)data;
+    set_pending(blocks, 0, 8, true);
+    set_pending(blocks, 0, 8, true);
+    set_pending(blocks, 2, 1, false);
+    g_assert_cmpuint(virtio_mhp_blocks_pending_size(blocks), ==,
+                     7 * BLOCK_SIZE);
+    set(blocks, 4, 1, true);
+    set(blocks, 7, 1, false);
+    g_assert_cmpuint(virtio_mhp_blocks_pending_size(blocks), ==,
+                     5 * BLOCK_SIZE);
+    g_assert_true(virtio_mhp_blocks_next_pending(blocks, &run));
+    g_assert_cmpuint(run.first, ==, 0);
+    g_assert_cmpuint(run.nb_blocks, ==, 2);
+    g_assert_true(virtio_mhp_blocks_next_pending(blocks, &run));
+    g_assert_cmpuint(run.first, ==, 3);
+    g_assert_cmpuint(run.nb_blocks, ==, 1);
+    g_assert_true(virtio_mhp_blocks_next_pending(blocks, &run));
+    g_assert_cmpuint(run.first, ==, 5);
+    g_assert_cmpuint(run.nb_blocks, ==, 2);
+    g_assert_false(virtio_mhp_blocks_next_pending(blocks, &run));
+}
+
 #define ADD_WITH_BLOCKS(path, test) \
     g_test_add(path, VirtIOMHPBlocks, NULL, setup, test, teardown)
 
@@ -299,5 +335,6 @@ int main(int argc, char **argv)
                     test_later_report_replaces_earlier);
     ADD_WITH_BLOCKS("/virtio-mhp/block/plug-and-unplug-drop-reports",
                     test_plug_and_unplug_drop_reports);
+    ADD_WITH_BLOCKS("/virtio-mhp/block/pending-blocks", test_pending_blocks);
     return g_test_run();
 }
