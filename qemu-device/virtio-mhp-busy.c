@@ -63,17 +63,6 @@ bool virtio_mhp_busy_check_not_left(Error **errp)
     return true;
 }
 
-bool virtio_mhp_busy_check_arrived(Error **errp)
-{
-    if (runstate_check(RUN_STATE_INMIGRATE)) {
-        error_setg(
-            errp,
-            "property 'requested-size' cannot be changed before the guest has come from the migration's source");
-        return false;
-    }
-    return true;
-}
-
 void virtio_mhp_busy_init(VirtIOMHP *vmhp)
 {
     notifier_list_init(&vmhp->busy.over_notifiers);

@@ -28,13 +28,20 @@
 char *virtio_mhp_size_text(uint64_t size)
 {
     static const char *const units[] = {"bytes", "KiB", "MiB", "GiB", "TiB"};
+    /* QMP lets a negative number pass for a size. */
+    const bool is_negative = (int64_t)size < 0 && size != (uint64_t)INT64_MIN;
     unsigned int i = 0;
+
+    if (is_negative) {
+        size = -size;
+    }
 
     while (size && size % KiB == 0 && i < ARRAY_SIZE(units) - 1) {
         size /= KiB;
         i++;
     }
-    return g_strdup_printf("%" PRIu64 " %s", size, units[i]);
+    return g_strdup_printf("%s%" PRIu64 " %s", is_negative ? "-" : "", size,
+                           units[i]);
 }
 
 const char *virtio_mhp_memdev_id(const VirtIOMHP *vmhp)
@@ -55,14 +62,41 @@ static uint64_t virtio_mhp_thp_size(void)
     return size;
 }
 
-uint64_t virtio_mhp_block_size(const VirtIOMHP *vmhp)
+/*
+ * A block must be whole pages of the backend, or it could not be discarded,
+ * and whole huge pages, or a huge page would reach into an unplugged block.
+ */
+static uint64_t virtio_mhp_least_block_size(const VirtIOMHP *vmhp,
+                                            const char **why)
 {
     RAMBlock *rb = vmhp->memdev ? vmhp->memdev->mr.ram_block : NULL;
+    const uint64_t page_size = rb ? qemu_ram_pagesize(rb) : 0;
+    const uint64_t thp_size = page_size == qemu_real_host_page_size()
+                                  ? virtio_mhp_thp_size()
+                                  : 0;
+    uint64_t least = VIRTIO_MHP_MIN_BLOCK_SIZE;
+
+    *why = "the smallest size";
+    if (thp_size > least) {
+        least = thp_size;
+        *why = "the host's transparent huge pages";
+    }
+    if (page_size > least) {
+        least = page_size;
+        *why = "the backend's pages";
+    }
+    return least;
+}
+
+uint64_t virtio_mhp_block_size(const VirtIOMHP *vmhp)
+{
+    const char *why;
 
     if (vmhp->block_size) {
         return vmhp->block_size;
     }
-    return MAX(VIRTIO_MHP_DEFAULT_BLOCK_SIZE, rb ? qemu_ram_pagesize(rb) : 0);
+    return MAX(VIRTIO_MHP_DEFAULT_BLOCK_SIZE,
+               virtio_mhp_least_block_size(vmhp, &why));
 }
 
 bool virtio_mhp_check_block_size(uint64_t value, Error **errp)
@@ -122,28 +156,14 @@ static bool virtio_mhp_check_memdev(const VirtIOMHP *vmhp, Error **errp)
     return true;
 }
 
-/*
- * A block must be whole pages of the backend, or it could not be discarded,
- * and whole huge pages, or a huge page would reach into an unplugged block.
- */
 static bool virtio_mhp_check_block_limits(const VirtIOMHP *vmhp, Error **errp)
 {
-    const uint64_t page_size = qemu_ram_pagesize(vmhp->memdev->mr.ram_block);
-    const uint64_t thp_size = virtio_mhp_thp_size();
     const uint64_t block_size = virtio_mhp_block_size(vmhp);
-    uint64_t limit = VIRTIO_MHP_MIN_BLOCK_SIZE;
-    const char *why = "the smallest size";
+    const char *why;
+    const uint64_t least = virtio_mhp_least_block_size(vmhp, &why);
 
-    if (thp_size > limit && page_size == qemu_real_host_page_size()) {
-        limit = thp_size;
-        why = "the host's transparent huge pages";
-    }
-    if (page_size > limit) {
-        limit = page_size;
-        why = "the backend's pages";
-    }
-    if (block_size < limit) {
-        g_autofree char *wanted = virtio_mhp_size_text(limit);
+    if (block_size < least) {
+        g_autofree char *wanted = virtio_mhp_size_text(least);
         g_autofree char *got = virtio_mhp_size_text(block_size);
 
         error_setg(errp, "property 'block-size' wants at least %s (%s), got %s",

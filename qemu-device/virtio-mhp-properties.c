@@ -75,10 +75,7 @@ static void virtio_mhp_set_requested_size(Object *obj, Visitor *v,
         return;
     }
     if (DEVICE(obj)->realized) {
-        /* The balloon is another matter: libvirt sets it at each start. */
-        if (virtio_mhp_busy_check_arrived(errp)) {
-            virtio_mhp_size_change(vmhp, value, errp);
-        }
+        virtio_mhp_size_change(vmhp, value, errp);
     } else {
         /* The limits are not known yet: realize checks. */
         vmhp->requested_size = value;

@@ -184,7 +184,6 @@ void virtio_mhp_busy_watch(VirtIOMHP *vmhp);
 bool virtio_mhp_busy_for_driver(VirtIOMHP *vmhp);
 /* Whether what is asked of this side would reach the guest, true if so */
 bool virtio_mhp_busy_check_not_left(Error **errp);
-bool virtio_mhp_busy_check_arrived(Error **errp);
 void virtio_mhp_busy_init(VirtIOMHP *vmhp);
 void virtio_mhp_busy_cleanup(VirtIOMHP *vmhp);
 

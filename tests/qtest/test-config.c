@@ -158,6 +158,10 @@ static void test_requested_size_is_validated(void)
         {INT64_MAX - MHP_BLOCK_SIZE + 1,
          "property 'requested-size' wants at most 128 MiB "
          "(the size of backend 'mem0'), got 8796093022206 MiB"},
+        {-4 * 1024, "property 'requested-size' wants a multiple of 2 MiB "
+                    "('block-size'), got -4 KiB"},
+        {-MHP_BLOCK_SIZE, "property 'requested-size' wants at most 128 MiB "
+                          "(the size of backend 'mem0'), got -2 MiB"},
     };
     g_autoptr(Mhp) mhp = mhp_new();
 
