@@ -13,7 +13,6 @@
 #include "qemu/main-loop.h"
 #include "qemu/thread.h"
 #include "qemu/timer.h"
-#include "system/replay.h"
 #include "virtio-mhp-worker.h"
 
 /* How long the removal of a device waits for the piece at hand */
@@ -181,17 +180,14 @@ void virtio_mhp_worker_start(VirtIOMHPWorker *worker, const VirtIOMHPWork *work,
 {
     g_assert(!worker->job);
     worker->job = virtio_mhp_job_new(worker->memdev, work);
-    /* A recording could not tell when a thread has ended. */
-    if (replay_mode != REPLAY_MODE_NONE) {
-        virtio_mhp_job_run(worker->job);
-    } else if (!virtio_mhp_job_try(worker->job, deadline)) {
-        qemu_mutex_lock(&worker->lock);
-        worker->state = VIRTIO_MHP_WORKER_QUEUED;
-        qemu_cond_broadcast(&worker->cond);
-        qemu_mutex_unlock(&worker->lock);
+    if (virtio_mhp_job_try(worker->job, deadline)) {
+        virtio_mhp_worker_tell(worker);
         return;
     }
-    virtio_mhp_worker_tell(worker);
+    qemu_mutex_lock(&worker->lock);
+    worker->state = VIRTIO_MHP_WORKER_QUEUED;
+    qemu_cond_broadcast(&worker->cond);
+    qemu_mutex_unlock(&worker->lock);
 }
 
 bool virtio_mhp_worker_is_working(const VirtIOMHPWorker *worker)
