@@ -81,7 +81,8 @@ typedef struct VirtIOMHPCounters {
     VirtIOMHPHostCounters host;
 } VirtIOMHPCounters;
 
-void virtio_mhp_count_request(VirtIOMHPCounters *counters, uint16_t type,
+/* @type is a place in virtio-mhp-request.c's table, whose size it may be */
+void virtio_mhp_count_request(VirtIOMHPCounters *counters, unsigned int type,
                               uint16_t response, uint64_t time_ns);
 void virtio_mhp_count_host(VirtIOMHPCounters *counters,
                            const VirtIOMHPHostCounters *host);

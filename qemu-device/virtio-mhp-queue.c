@@ -11,7 +11,6 @@
 #include "qemu/osdep.h"
 #include "hw/qdev-core.h"
 #include "qemu/iov.h"
-#include "qemu/log.h"
 #include "qemu/main-loop.h"
 #include "qemu/timer.h"
 #include "system/runstate.h"
@@ -49,21 +48,19 @@ void virtio_mhp_queue_answer(VirtIOMHP *vmhp,
                              const struct virtio_mhp_resp *resp)
 {
     VirtIOMHPQueue *queue = &vmhp->queue;
-    const uint16_t type = le16_to_cpu(resp->type);
     VirtQueueElement *elem = g_steal_pointer(&queue->elem);
 
-    virtio_mhp_count_request(&vmhp->counters, queue->type, type,
-                             qemu_clock_get_ns(QEMU_CLOCK_REALTIME) -
-                                 queue->start_ns);
-    if (type == VIRTIO_MHP_RESP_ERROR) {
-        qemu_log_mask(
-            LOG_GUEST_ERROR,
-            "virtio-mhp: the driver sent a wrong request of type %u\n",
-            queue->type);
-    }
     iov_from_buf(elem->in_sg, elem->in_num, 0, resp, sizeof(*resp));
     virtqueue_push(queue->vq, elem, sizeof(*resp));
     virtio_notify(VIRTIO_DEVICE(vmhp), queue->vq);
+    g_free(elem);
+}
+
+void virtio_mhp_queue_put_back(VirtIOMHP *vmhp)
+{
+    VirtQueueElement *elem = g_steal_pointer(&vmhp->queue.elem);
+
+    virtqueue_unpop(vmhp->queue.vq, elem, 0);
     g_free(elem);
 }
 
@@ -89,7 +86,7 @@ static bool virtio_mhp_queue_next(VirtIOMHP *vmhp)
     queue->elem = elem;
     queue->type = le16_to_cpu(req.type);
     queue->start_ns = qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
-    queue->handle(vmhp, &req);
+    queue->handlers->handle(vmhp, &req);
     return true;
 }
 
@@ -163,20 +160,8 @@ void virtio_mhp_queue_forget(VirtIOMHP *vmhp)
 
 void virtio_mhp_queue_settle(VirtIOMHP *vmhp)
 {
-    VirtIOMHPQueue *queue = &vmhp->queue;
-    struct virtio_mhp_resp resp = {.type = cpu_to_le16(VIRTIO_MHP_RESP_ACK)};
-
-    if (!queue->elem) {
-        return;
-    }
-    virtio_mhp_memory_abandon(vmhp);
-    if (queue->type == VIRTIO_MHP_REQ_PLUG) {
-        VirtQueueElement *elem = g_steal_pointer(&queue->elem);
-
-        virtqueue_unpop(queue->vq, elem, 0);
-        g_free(elem);
-    } else {
-        virtio_mhp_queue_answer(vmhp, &resp);
+    if (vmhp->queue.elem) {
+        vmhp->queue.handlers->settle(vmhp);
     }
 }
 
@@ -193,11 +178,12 @@ static void virtio_mhp_queue_vm_state(void *opaque, bool running,
     }
 }
 
-void virtio_mhp_queue_init(VirtIOMHP *vmhp, VirtIOMHPHandleRequest *handle)
+void virtio_mhp_queue_init(VirtIOMHP *vmhp,
+                           const VirtIOMHPQueueHandlers *handlers)
 {
     VirtIOMHPQueue *queue = &vmhp->queue;
 
-    queue->handle = handle;
+    queue->handlers = handlers;
     queue->vq = virtio_add_queue(VIRTIO_DEVICE(vmhp), VIRTIO_MHP_QUEUE_SIZE,
                                  virtio_mhp_queue_kicked);
     queue->bh = qemu_bh_new(virtio_mhp_queue_bh, vmhp);

@@ -12,14 +12,20 @@
 
 typedef struct VirtIOMHP VirtIOMHP;
 
-/* Leads to virtio_mhp_queue_answer(), before or after it returns */
-typedef void VirtIOMHPHandleRequest(VirtIOMHP *vmhp,
-                                    const struct virtio_mhp_req *req);
+/**
+ * struct VirtIOMHPQueueHandlers - who knows what a request means
+ * @handle: leads to virtio_mhp_queue_answer(), before or after it returns
+ * @settle: leave the request at hand not half done: answer it or put it back
+ */
+typedef struct VirtIOMHPQueueHandlers {
+    void (*handle)(VirtIOMHP *vmhp, const struct virtio_mhp_req *req);
+    void (*settle)(VirtIOMHP *vmhp);
+} VirtIOMHPQueueHandlers;
 
 /**
  * struct VirtIOMHPQueue - the request queue; see virtio-mhp-queue.c
  * @vq: the virtqueue
- * @handle: what is done with a request
+ * @handlers: what is done with a request
  * @bh: goes on with the queue, in the main loop
  * @vm_state: tells when the machine stops and runs
  * @idle: tells when the memory has nothing to do
@@ -31,7 +37,7 @@ typedef void VirtIOMHPHandleRequest(VirtIOMHP *vmhp,
  */
 typedef struct VirtIOMHPQueue {
     VirtQueue *vq;
-    VirtIOMHPHandleRequest *handle;
+    const VirtIOMHPQueueHandlers *handlers;
     QEMUBH *bh;
     VMChangeStateEntry *vm_state;
     Notifier idle;
@@ -42,16 +48,19 @@ typedef struct VirtIOMHPQueue {
     bool is_stopped;
 } VirtIOMHPQueue;
 
-void virtio_mhp_queue_init(VirtIOMHP *vmhp, VirtIOMHPHandleRequest *handle);
+void virtio_mhp_queue_init(VirtIOMHP *vmhp,
+                           const VirtIOMHPQueueHandlers *handlers);
 void virtio_mhp_queue_cleanup(VirtIOMHP *vmhp);
 /* Give the buffer of the request at hand back with the response */
 void virtio_mhp_queue_answer(VirtIOMHP *vmhp,
                              const struct virtio_mhp_resp *resp);
+/* Put it back into the ring, as if it had not been taken */
+void virtio_mhp_queue_put_back(VirtIOMHP *vmhp);
 /* The driver has forgotten its requests */
 void virtio_mhp_queue_forget(VirtIOMHP *vmhp);
 /*
- * Leave no request half done: an UNPLUG is answered, a PLUG goes back into
- * the queue. For whoever is about to look at all of the device's state.
+ * Leave no request half done, for whoever is about to look at all of the
+ * device's state
  */
 void virtio_mhp_queue_settle(VirtIOMHP *vmhp);
 

@@ -7,6 +7,8 @@
  * nothing (DEV-REQ-5).
  */
 #include "qemu/osdep.h"
+#include "qemu/log.h"
+#include "qemu/timer.h"
 #include "virtio-mhp.h"
 
 /* In place of a response: virtio_mhp_request_ended() was or will be called */
@@ -28,17 +30,33 @@ static uint16_t virtio_mhp_refuse(VirtIOMHP *vmhp, VirtIOMHPRefusal why,
     return response;
 }
 
-static void virtio_mhp_request_answer(VirtIOMHP *vmhp, uint16_t type)
-{
-    const struct virtio_mhp_resp resp = {.type = cpu_to_le16(type)};
+/* Where in the table below the request at hand is, or the table's size */
+static unsigned int virtio_mhp_request_index(const VirtIOMHP *vmhp);
 
-    virtio_mhp_queue_answer(vmhp, &resp);
+/* Counted before the driver can see it */
+static void virtio_mhp_request_answer(VirtIOMHP *vmhp, uint16_t type,
+                                      struct virtio_mhp_resp *resp)
+{
+    const VirtIOMHPQueue *queue = &vmhp->queue;
+
+    virtio_mhp_count_request(
+        &vmhp->counters, virtio_mhp_request_index(vmhp), type,
+        qemu_clock_get_ns(QEMU_CLOCK_REALTIME) - queue->start_ns);
+    if (type == VIRTIO_MHP_RESP_ERROR) {
+        qemu_log_mask(
+            LOG_GUEST_ERROR,
+            "virtio-mhp: the driver sent a wrong request of type %u\n",
+            queue->type);
+    }
+    resp->type = cpu_to_le16(type);
+    virtio_mhp_queue_answer(vmhp, resp);
 }
 
 /* How the memory's work for a PLUG, UNPLUG or UNPLUG_ALL ended */
 static void virtio_mhp_request_ended(VirtIOMHP *vmhp, VirtIOMHPRefusal why,
                                      const VirtIOMHPRange *range)
 {
+    struct virtio_mhp_resp resp = {0};
     uint16_t type = VIRTIO_MHP_RESP_ACK;
 
     if (why != VIRTIO_MHP_GRANTED) {
@@ -47,19 +65,21 @@ static void virtio_mhp_request_ended(VirtIOMHP *vmhp, VirtIOMHPRefusal why,
                                      ? VIRTIO_MHP_RESP_NACK
                                      : VIRTIO_MHP_RESP_BUSY);
     }
-    virtio_mhp_request_answer(vmhp, type);
+    virtio_mhp_request_answer(vmhp, type, &resp);
 }
 
 static uint16_t virtio_mhp_plug_request(VirtIOMHP *vmhp,
-                                        const struct virtio_mhp_range *req)
+                                        const struct virtio_mhp_req *req,
+                                        struct virtio_mhp_resp *resp)
 {
     const VirtIOMHPBlocks *blocks = &vmhp->blocks;
     VirtIOMHPRange range;
     uint64_t plugged_size;
 
-    if (!virtio_mhp_request_range(vmhp, req->addr, req->nb_blocks, &range)) {
+    if (!virtio_mhp_request_range(vmhp, req->u.plug.addr, req->u.plug.nb_blocks,
+                                  &range)) {
         return virtio_mhp_refuse(vmhp, VIRTIO_MHP_REFUSED_RANGE,
-                                 le16_to_cpu(req->nb_blocks),
+                                 le16_to_cpu(req->u.plug.nb_blocks),
                                  VIRTIO_MHP_RESP_ERROR);
     }
     /* Neither addend exceeds the region, so the sum cannot overflow. */
@@ -86,13 +106,15 @@ static uint16_t virtio_mhp_plug_request(VirtIOMHP *vmhp,
 }
 
 static uint16_t virtio_mhp_unplug_request(VirtIOMHP *vmhp,
-                                          const struct virtio_mhp_range *req)
+                                          const struct virtio_mhp_req *req,
+                                          struct virtio_mhp_resp *resp)
 {
     VirtIOMHPRange range;
 
-    if (!virtio_mhp_request_range(vmhp, req->addr, req->nb_blocks, &range)) {
+    if (!virtio_mhp_request_range(vmhp, req->u.unplug.addr,
+                                  req->u.unplug.nb_blocks, &range)) {
         return virtio_mhp_refuse(vmhp, VIRTIO_MHP_REFUSED_RANGE,
-                                 le16_to_cpu(req->nb_blocks),
+                                 le16_to_cpu(req->u.unplug.nb_blocks),
                                  VIRTIO_MHP_RESP_ERROR);
     }
     if (virtio_mhp_blocks_state(&vmhp->blocks, &range) !=
@@ -112,7 +134,9 @@ static uint16_t virtio_mhp_unplug_request(VirtIOMHP *vmhp,
 }
 
 /* Discards the whole region: unplugged blocks hold no data either way. */
-static uint16_t virtio_mhp_unplug_all_request(VirtIOMHP *vmhp)
+static uint16_t virtio_mhp_unplug_all_request(VirtIOMHP *vmhp,
+                                              const struct virtio_mhp_req *req,
+                                              struct virtio_mhp_resp *resp)
 {
     const VirtIOMHPRange all = virtio_mhp_blocks_all(&vmhp->blocks);
 
@@ -128,26 +152,28 @@ static uint16_t virtio_mhp_unplug_all_request(VirtIOMHP *vmhp)
     return VIRTIO_MHP_RESP_PENDING;
 }
 
-static uint16_t virtio_mhp_state_request(const VirtIOMHP *vmhp,
-                                         const struct virtio_mhp_range *req,
-                                         struct virtio_mhp_resp_state *resp)
+static uint16_t virtio_mhp_state_request(VirtIOMHP *vmhp,
+                                         const struct virtio_mhp_req *req,
+                                         struct virtio_mhp_resp *resp)
 {
     VirtIOMHPRange range;
 
-    if (!virtio_mhp_request_range(vmhp, req->addr, req->nb_blocks, &range)) {
+    if (!virtio_mhp_request_range(vmhp, req->u.state.addr,
+                                  req->u.state.nb_blocks, &range)) {
         return VIRTIO_MHP_RESP_ERROR;
     }
-    resp->state = cpu_to_le16(virtio_mhp_blocks_state(&vmhp->blocks, &range));
+    resp->u.state.state = cpu_to_le16(
+        virtio_mhp_blocks_state(&vmhp->blocks, &range));
     return VIRTIO_MHP_RESP_ACK;
 }
 
-static uint16_t
-virtio_mhp_memmap_request(VirtIOMHP *vmhp,
-                          const struct virtio_mhp_req_memmap *req)
+static uint16_t virtio_mhp_memmap_request(VirtIOMHP *vmhp,
+                                          const struct virtio_mhp_req *req,
+                                          struct virtio_mhp_resp *resp)
 {
     const VirtIOMHPMemmap memmap = {
-        .unit_size = le64_to_cpu(req->unit_size),
-        .memmap_size = le64_to_cpu(req->memmap_size),
+        .unit_size = le64_to_cpu(req->u.memmap.unit_size),
+        .memmap_size = le64_to_cpu(req->u.memmap.memmap_size),
     };
 
     if (!virtio_mhp_memmap_is_valid(&memmap)) {
@@ -157,14 +183,15 @@ virtio_mhp_memmap_request(VirtIOMHP *vmhp,
     return VIRTIO_MHP_RESP_ACK;
 }
 
-static uint16_t
-virtio_mhp_status_request(VirtIOMHP *vmhp,
-                          const struct virtio_mhp_req_status *req)
+static uint16_t virtio_mhp_status_request(VirtIOMHP *vmhp,
+                                          const struct virtio_mhp_req *req,
+                                          struct virtio_mhp_resp *resp)
 {
-    const uint16_t reason = le16_to_cpu(req->reason);
+    const uint16_t reason = le16_to_cpu(req->u.status.reason);
     VirtIOMHPRange range;
 
-    if (!virtio_mhp_request_range(vmhp, req->addr, req->nb_blocks, &range)) {
+    if (!virtio_mhp_request_range(vmhp, req->u.status.addr,
+                                  req->u.status.nb_blocks, &range)) {
         return VIRTIO_MHP_RESP_ERROR;
     }
     if (!virtio_mhp_reason_name(reason)) {
@@ -174,61 +201,99 @@ virtio_mhp_status_request(VirtIOMHP *vmhp,
     return VIRTIO_MHP_RESP_ACK;
 }
 
-/* Whether the driver may send this type of request (DEV-REQ-2) */
-static bool virtio_mhp_has_request(VirtIOMHP *vmhp, uint16_t type)
-{
-    VirtIODevice *vdev = VIRTIO_DEVICE(vmhp);
+/**
+ * struct VirtIOMHPRequestType - a type of request
+ * @type: VIRTIO_MHP_REQ_*
+ * @feature: what a driver that sends it must have accepted (DEV-REQ-2)
+ * @name: what its counters are called
+ * @decide: returns the type of the response and fills in its payload
+ */
+typedef struct VirtIOMHPRequestType {
+    uint16_t type;
+    unsigned int feature;
+    const char *name;
+    uint16_t (*decide)(VirtIOMHP *vmhp, const struct virtio_mhp_req *req,
+                       struct virtio_mhp_resp *resp);
+} VirtIOMHPRequestType;
 
-    switch (type) {
-    case VIRTIO_MHP_REQ_PLUG:
-    case VIRTIO_MHP_REQ_UNPLUG:
-    case VIRTIO_MHP_REQ_UNPLUG_ALL:
-    case VIRTIO_MHP_REQ_STATE:
-        return true;
-    case VIRTIO_MHP_REQ_MEMMAP:
-        return virtio_vdev_has_feature(vdev, VIRTIO_MHP_F_MEMMAP_ON_BLOCK);
-    case VIRTIO_MHP_REQ_STATUS:
-        return virtio_vdev_has_feature(vdev, VIRTIO_MHP_F_STATUS);
-    default:
-        return false;
+/* What virtio-mem has, too, asks for what every driver has (DEV-FEAT-2). */
+static const VirtIOMHPRequestType virtio_mhp_request_types[] = {
+    {VIRTIO_MHP_REQ_PLUG, VIRTIO_MHP_F_UNPLUGGED_INACCESSIBLE, "plug",
+     virtio_mhp_plug_request},
+    {VIRTIO_MHP_REQ_UNPLUG, VIRTIO_MHP_F_UNPLUGGED_INACCESSIBLE, "unplug",
+     virtio_mhp_unplug_request},
+    {VIRTIO_MHP_REQ_UNPLUG_ALL, VIRTIO_MHP_F_UNPLUGGED_INACCESSIBLE,
+     "unplug-all", virtio_mhp_unplug_all_request},
+    {VIRTIO_MHP_REQ_STATE, VIRTIO_MHP_F_UNPLUGGED_INACCESSIBLE, "state",
+     virtio_mhp_state_request},
+    {VIRTIO_MHP_REQ_MEMMAP, VIRTIO_MHP_F_MEMMAP_ON_BLOCK, "memmap",
+     virtio_mhp_memmap_request},
+    {VIRTIO_MHP_REQ_STATUS, VIRTIO_MHP_F_STATUS, "status",
+     virtio_mhp_status_request},
+};
+
+#define VIRTIO_MHP_REQUEST_UNKNOWN ARRAY_SIZE(virtio_mhp_request_types)
+QEMU_BUILD_BUG_ON(VIRTIO_MHP_REQUEST_UNKNOWN + 1 !=
+                  VIRTIO_MHP_NB_COUNTED_TYPES);
+
+static unsigned int virtio_mhp_request_index(const VirtIOMHP *vmhp)
+{
+    unsigned int i = 0;
+
+    while (i < VIRTIO_MHP_REQUEST_UNKNOWN &&
+           virtio_mhp_request_types[i].type != vmhp->queue.type) {
+        i++;
     }
+    return i;
 }
 
-/* Returns the response type; fills in the payload of an ACK to STATE. */
+const char *virtio_mhp_request_name(unsigned int index)
+{
+    return index < VIRTIO_MHP_REQUEST_UNKNOWN
+               ? virtio_mhp_request_types[index].name
+               : "unknown";
+}
+
 static uint16_t virtio_mhp_decide(VirtIOMHP *vmhp,
                                   const struct virtio_mhp_req *req,
                                   struct virtio_mhp_resp *resp)
 {
-    const uint16_t type = le16_to_cpu(req->type);
+    const unsigned int index = virtio_mhp_request_index(vmhp);
 
-    if (!virtio_mhp_has_request(vmhp, type)) {
-        return VIRTIO_MHP_RESP_ERROR;
+    if (index == VIRTIO_MHP_REQUEST_UNKNOWN ||
+        !virtio_vdev_has_feature(VIRTIO_DEVICE(vmhp),
+                                 virtio_mhp_request_types[index].feature)) {
+        return VIRTIO_MHP_RESP_ERROR; /* DEV-REQ-2 */
     }
-    switch (type) {
-    case VIRTIO_MHP_REQ_PLUG:
-        return virtio_mhp_plug_request(vmhp, &req->u.plug);
-    case VIRTIO_MHP_REQ_UNPLUG:
-        return virtio_mhp_unplug_request(vmhp, &req->u.unplug);
-    case VIRTIO_MHP_REQ_UNPLUG_ALL:
-        return virtio_mhp_unplug_all_request(vmhp);
-    case VIRTIO_MHP_REQ_STATE:
-        return virtio_mhp_state_request(vmhp, &req->u.state, &resp->u.state);
-    case VIRTIO_MHP_REQ_MEMMAP:
-        return virtio_mhp_memmap_request(vmhp, &req->u.memmap);
-    default:
-        return virtio_mhp_status_request(vmhp, &req->u.status);
-    }
+    return virtio_mhp_request_types[index].decide(vmhp, req, resp);
 }
 
-void virtio_mhp_handle_request(VirtIOMHP *vmhp,
-                               const struct virtio_mhp_req *req)
+static void virtio_mhp_request_handle(VirtIOMHP *vmhp,
+                                      const struct virtio_mhp_req *req)
 {
     /* Zeros: padding and unused payload stay zero (DEV-REQ-6) */
     struct virtio_mhp_resp resp = {0};
     const uint16_t type = virtio_mhp_decide(vmhp, req, &resp);
 
     if (type != VIRTIO_MHP_RESP_PENDING) {
-        resp.type = cpu_to_le16(type);
-        virtio_mhp_queue_answer(vmhp, &resp);
+        virtio_mhp_request_answer(vmhp, type, &resp);
     }
 }
+
+/* A PLUG starts anew later, blocks that were being unplugged are unplugged. */
+static void virtio_mhp_request_settle(VirtIOMHP *vmhp)
+{
+    struct virtio_mhp_resp resp = {0};
+
+    virtio_mhp_memory_abandon(vmhp);
+    if (vmhp->queue.type == VIRTIO_MHP_REQ_PLUG) {
+        virtio_mhp_queue_put_back(vmhp);
+    } else {
+        virtio_mhp_request_answer(vmhp, VIRTIO_MHP_RESP_ACK, &resp);
+    }
+}
+
+const VirtIOMHPQueueHandlers virtio_mhp_request_handlers = {
+    .handle = virtio_mhp_request_handle,
+    .settle = virtio_mhp_request_settle,
+};

@@ -10,9 +10,6 @@
 #include "qemu/timer.h"
 #include "virtio-mhp.h"
 
-static const char *const virtio_mhp_type_names[] = {
-    "plug", "unplug", "unplug-all", "state", "memmap", "status", "unknown",
-};
 static const char *const virtio_mhp_response_names[] = {
     [VIRTIO_MHP_RESP_ACK] = "ack",
     [VIRTIO_MHP_RESP_NACK] = "nack",
@@ -29,8 +26,6 @@ static const char *const virtio_mhp_refusal_names[] = {
     [VIRTIO_MHP_REFUSED_LISTENER] = "listener",
 };
 
-QEMU_BUILD_BUG_ON(ARRAY_SIZE(virtio_mhp_type_names) !=
-                  VIRTIO_MHP_NB_COUNTED_TYPES);
 QEMU_BUILD_BUG_ON(ARRAY_SIZE(virtio_mhp_response_names) !=
                   VIRTIO_MHP_NB_RESPONSES);
 QEMU_BUILD_BUG_ON(ARRAY_SIZE(virtio_mhp_refusal_names) !=
@@ -96,7 +91,7 @@ static bool virtio_mhp_show_counters(Visitor *v,
     unsigned int i;
 
     for (i = 0; i < VIRTIO_MHP_NB_COUNTED_TYPES; i++) {
-        if (!virtio_mhp_show_requests(v, virtio_mhp_type_names[i],
+        if (!virtio_mhp_show_requests(v, virtio_mhp_request_name(i),
                                       &counters->requests[i], errp)) {
             return false;
         }
@@ -121,7 +116,7 @@ void virtio_mhp_get_counters(Object *obj, Visitor *v, const char *name,
 static char *virtio_mhp_requests_text(unsigned int type,
                                       const VirtIOMHPRequestCounters *requests)
 {
-    g_autoptr(GString) text = g_string_new(virtio_mhp_type_names[type]);
+    g_autoptr(GString) text = g_string_new(virtio_mhp_request_name(type));
     const char *separator = ": ";
     uint64_t sum = 0;
     unsigned int i;

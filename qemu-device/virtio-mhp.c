@@ -68,7 +68,7 @@ static void virtio_mhp_realize(DeviceState *dev, Error **errp)
     virtio_mhp_op_init(vmhp);
     virtio_mhp_pending_init(vmhp);
     virtio_mhp_memory_init(vmhp);
-    virtio_mhp_queue_init(vmhp, virtio_mhp_handle_request);
+    virtio_mhp_queue_init(vmhp, &virtio_mhp_request_handlers);
     virtio_mhp_system_reset_add(vmhp);
     virtio_mhp_vmstate_add(vmhp);
     virtio_mhp_balloon_add(vmhp);

@@ -221,8 +221,9 @@ void virtio_mhp_memslots_map_plugged(VirtIOMHP *vmhp);
 
 /* virtio-mhp-request.c: what each request means */
 
-void virtio_mhp_handle_request(VirtIOMHP *vmhp,
-                               const struct virtio_mhp_req *req);
+extern const VirtIOMHPQueueHandlers virtio_mhp_request_handlers;
+/* What the counters of a type are called; the last is for unknown types */
+const char *virtio_mhp_request_name(unsigned int index);
 
 /* virtio-mhp-reset.c: the system reset */
 
