@@ -52,6 +52,18 @@ static void virtio_mhp_request_answer(VirtIOMHP *vmhp, uint16_t type,
     virtio_mhp_queue_answer(vmhp, resp);
 }
 
+/*
+ * Drivers of virtio-mem repeat at once what was answered by NACK, for ever and
+ * without a pause, but wait after BUSY (DEV-PLUG-4, DEV-PLUG-9).
+ */
+static uint16_t virtio_mhp_request_short_of_memory(VirtIOMHP *vmhp)
+{
+    return virtio_vdev_has_feature(VIRTIO_DEVICE(vmhp),
+                                   VIRTIO_MHP_F_MEMMAP_ON_BLOCK)
+               ? VIRTIO_MHP_RESP_NACK
+               : VIRTIO_MHP_RESP_BUSY;
+}
+
 /* How the memory's work for a PLUG, UNPLUG or UNPLUG_ALL ended */
 static void virtio_mhp_request_ended(VirtIOMHP *vmhp, VirtIOMHPRefusal why,
                                      const VirtIOMHPRange *range)
@@ -59,11 +71,13 @@ static void virtio_mhp_request_ended(VirtIOMHP *vmhp, VirtIOMHPRefusal why,
     struct virtio_mhp_resp resp = {0};
     uint16_t type = VIRTIO_MHP_RESP_ACK;
 
+    if (why == VIRTIO_MHP_REFUSED_HOST_MEMORY) {
+        type = virtio_mhp_request_short_of_memory(vmhp);
+    } else if (why != VIRTIO_MHP_GRANTED) {
+        type = VIRTIO_MHP_RESP_BUSY;
+    }
     if (why != VIRTIO_MHP_GRANTED) {
-        type = virtio_mhp_refuse(vmhp, why, range->nb_blocks,
-                                 why == VIRTIO_MHP_REFUSED_HOST_MEMORY
-                                     ? VIRTIO_MHP_RESP_NACK
-                                     : VIRTIO_MHP_RESP_BUSY);
+        virtio_mhp_refuse(vmhp, why, range->nb_blocks, type);
     }
     virtio_mhp_request_answer(vmhp, type, &resp);
 }

@@ -4,6 +4,8 @@
  * drivers work with it is shown by tests/system.
  */
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "mhp.h"
 
@@ -14,20 +16,26 @@
 /* Of the device; higher ones are the transport's */
 #define DEVICE_FEATURES UINT64_C(0xffffff)
 
-static Mhp *compat_new(void)
+static Mhp *compat_new(const char *properties)
 {
     Mhp *mhp = g_new0(Mhp, 1);
     g_autoptr(GError) error = NULL;
 
-    mhp->memory = -1;
+    mhp->memory = memfd_create("region", MFD_CLOEXEC);
+    g_assert_cmpint(mhp->memory, >=, 0);
+    g_assert_no_errno(ftruncate(mhp->memory, MHP_REGION_SIZE));
     mhp->vm = vm_new();
     mhp->qtest = qtest_new(mhp->vm);
     vm_add_plugin(mhp->vm);
-    vm_add_args(mhp->vm, "-M", "q35", "-m", "64M,maxmem=1G", "-object",
-                "memory-backend-ram,id=mem0,size=128M", "-device",
-                "mhp-vmemmap-mem,id=mhp0,memdev=mem0,block-size=2M,"
-                "requested-size=64M,compat=virtio-mem",
-                NULL);
+    vm_add_args(mhp->vm, "-M", "q35", "-m", "64M,maxmem=1G", NULL);
+    vm_add_opt(mhp->vm, "object",
+               "memory-backend-file,id=mem0,share=on,mem-path=/proc/%d/fd/%d,"
+               "size=128M",
+               getpid(), mhp->memory);
+    vm_add_opt(mhp->vm, "device",
+               "mhp-vmemmap-mem,id=mhp0,memdev=mem0,block-size=2M,"
+               "requested-size=64M,compat=virtio-mem%s",
+               properties);
     vm_start(mhp->vm, &error);
     g_assert_no_error(error);
     mhp->pci = virtio_pci_new(mhp->qtest, VIRTIO_MEM_PCI_DEVICE_ID);
@@ -39,7 +47,7 @@ static Mhp *compat_new(void)
 
 static void test_features_are_virtio_mems(void)
 {
-    g_autoptr(Mhp) mhp = compat_new();
+    g_autoptr(Mhp) mhp = compat_new("");
 
     g_assert_cmphex(virtio_pci_features(mhp->pci) & DEVICE_FEATURES, ==,
                     UINT64_C(1) << VIRTIO_MHP_F_ACPI_PXM |
@@ -49,7 +57,7 @@ static void test_features_are_virtio_mems(void)
 /* DEV-REQ-2 */
 static void test_requests_are_virtio_mems(void)
 {
-    g_autoptr(Mhp) mhp = compat_new();
+    g_autoptr(Mhp) mhp = compat_new("");
 
     mhp_expect(mhp_plug(mhp, 0, 4), ACK);
     g_assert_cmpstr(mhp_state_name(mhp, 0, 8), ==, "MIXED");
@@ -57,6 +65,18 @@ static void test_requests_are_virtio_mems(void)
     mhp_expect(mhp_memmap(mhp, MHP_BLOCK_SIZE, 0x4000), ERROR);
     mhp_expect(mhp_status(mhp, 0, 1, VIRTIO_MHP_REASON_BUSY), ERROR);
     mhp_expect(mhp_unplug_all(mhp), ACK);
+}
+
+/* DEV-PLUG-9: Linux repeats at once what is answered by NACK */
+static void test_host_that_is_short_of_memory_is_busy(void)
+{
+    g_autoptr(Mhp) mhp = compat_new(",prealloc=on");
+
+    g_assert_no_errno(ftruncate(mhp->memory, 4 * MHP_BLOCK_SIZE));
+    mhp_expect(mhp_plug(mhp, 2, 4), BUSY);
+    mhp_expect(mhp_plug(mhp, 0, 4), ACK);
+    mhp_expect(mhp_plug(mhp, 4, MHP_NB_BLOCKS), ERROR);
+    mhp_expect(mhp_plug(mhp, 4, MHP_NB_BLOCKS - 4), NACK);
 }
 
 static void test_other_names_are_refused(void)
@@ -85,6 +105,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     ADD(features_are_virtio_mems);
     ADD(requests_are_virtio_mems);
+    ADD(host_that_is_short_of_memory_is_busy);
     ADD(other_names_are_refused);
     return g_test_run();
 }

@@ -2,8 +2,10 @@
 /*
  * Each request and each of its responses, as a driver that keeps the rules, or
  * breaks one by a legal value, sees them. What is wrong in shape or value is
- * in test-malformed.c, memmaps and memory in test-memory.c.
+ * in test-malformed-*.c, memmaps and memory in test-memory.c.
  */
+#include <unistd.h>
+
 #include "mhp.h"
 
 enum request { PLUG, UNPLUG, UNPLUG_ALL };
@@ -131,6 +133,39 @@ static void test_unplug_all(void)
     run_steps(steps, G_N_ELEMENTS(steps));
 }
 
+/* What the device says when the host has no memory for a PLUG */
+static void check_short_of_memory(bool prealloc, uint64_t features,
+                                  const char *response)
+{
+    static const char *const no_args[] = {NULL};
+    static const char *const args[] = {"-set", "device.mhp0.prealloc=on", NULL};
+    g_autoptr(Mhp) mhp = mhp_new_with_args(prealloc ? args : no_args);
+
+    mhp_restart_driver(mhp, features);
+    if (features >> VIRTIO_MHP_F_MEMMAP_ON_BLOCK & 1) {
+        mhp_expect(mhp_memmap(mhp, MHP_BLOCK_SIZE, 0x8000), ACK);
+    }
+    /* From here on there is only memory for the first four blocks */
+    g_assert_no_errno(ftruncate(mhp->memory, 4 * MHP_BLOCK_SIZE));
+    g_assert_cmpstr(mhp_response_name(mhp_plug(mhp, 2, 4)), ==, response);
+    g_assert_cmpuint(mhp_config(mhp).plugged_size, ==, 0);
+    mhp_wait_discarded(mhp);
+    g_assert_cmpuint(mhp_backed_size(mhp), ==, 0);
+    mhp_expect(mhp_plug(mhp, 0, 4), ACK);
+    mhp_expect(mhp_unplug(mhp, 0, 4), ACK);
+}
+
+/* DEV-PLUG-4, DEV-PLUG-9, DEV-REQ-5 */
+static void test_plug_without_memory_of_the_host(void)
+{
+    const uint64_t others = MHP_FEATURES &
+                            ~(UINT64_C(1) << VIRTIO_MHP_F_MEMMAP_ON_BLOCK);
+
+    check_short_of_memory(false, MHP_FEATURES, "NACK");
+    check_short_of_memory(true, MHP_FEATURES, "NACK");
+    check_short_of_memory(true, others, "BUSY");
+}
+
 /* DEV-STATE-1 */
 static void test_state(void)
 {
@@ -256,6 +291,7 @@ int main(int argc, char **argv)
     ADD(unplug);
     ADD(unplug_below_requested_size);
     ADD(unplug_all);
+    ADD(plug_without_memory_of_the_host);
     ADD(state);
     ADD(memmap);
     ADD(status);

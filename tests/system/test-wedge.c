@@ -305,6 +305,33 @@ static void test_request_fails(void)
     check_goes_on();
 }
 
+/*
+ * DRV-PLUG-4, DRV-REQ-4: the driver waits a second at first and longer each
+ * time; without that there would be thousands
+ */
+static void test_refused_request_is_not_repeated_at_once(void)
+{
+    static const uint16_t types[] = {VIRTIO_MHP_RESP_NACK,
+                                     VIRTIO_MHP_RESP_BUSY};
+    static const char *const words[] = {"plug-nack -11", "plug-busy -16"};
+
+    for (size_t i = 0; i < G_N_ELEMENTS(types); i++) {
+        unsigned nb_hits;
+
+        faulty_answer(fault, VIRTIO_MHP_REQ_PLUG, ALWAYS, types[i],
+                      sizeof(struct virtio_mhp_resp));
+        system_request(guest, GROWTH);
+        wait_last_error(words[i]);
+        nb_hits = faulty_hits(fault);
+        g_free(system_run(guest, "sleep 5"));
+        g_assert_cmpuint(faulty_hits(fault) - nb_hits, <=, 20);
+        faulty_be_honest(fault);
+        resize(2 * MEMORY_BLOCK_SIZE);
+        resize(0);
+    }
+    check_goes_on();
+}
+
 /* MEMMAP is the first request of a driver, STATUS goes with a failure */
 static void test_memmap_and_status_fail(void)
 {
@@ -534,6 +561,8 @@ int main(int argc, char **argv)
     ADD("there is no memory group", test_no_memory_group);
     ADD("a request fails once", test_request_fails_once);
     ADD("a request fails for a while", test_request_fails);
+    ADD("a refused request is not repeated at once",
+        test_refused_request_is_not_repeated_at_once);
     ADD("MEMMAP and STATUS fail once", test_memmap_and_status_fail);
     ADD("the configuration cannot be", test_absurd_configuration);
     ADD("the configuration is not true", test_false_configuration);
