@@ -154,12 +154,14 @@ static uint16_t virtio_mhp_unplug_all_request(VirtIOMHP *vmhp,
 {
     const VirtIOMHPRange all = virtio_mhp_blocks_all(&vmhp->blocks);
 
+    /* For nothing the driver cannot keep the host busy (DEV-UNPLUGALL-2). */
+    if (!vmhp->blocks.nb_plugged) {
+        virtio_mhp_blocks_clear_reasons(&vmhp->blocks); /* DEV-STATUS-2 */
+        return VIRTIO_MHP_RESP_ACK;
+    }
     if (virtio_mhp_busy_for_driver(vmhp)) {
-        /* Where nothing is plugged, nothing changes (DEV-UNPLUGALL-2). */
         return virtio_mhp_refuse(vmhp, VIRTIO_MHP_REFUSED_MIGRATION,
-                                 vmhp->blocks.nb_plugged,
-                                 vmhp->blocks.nb_plugged ? VIRTIO_MHP_RESP_BUSY
-                                                         : VIRTIO_MHP_RESP_ACK);
+                                 vmhp->blocks.nb_plugged, VIRTIO_MHP_RESP_BUSY);
     }
     virtio_mhp_memory_unplug(vmhp, &all, vmhp->queue.deadline,
                              virtio_mhp_request_ended);

@@ -146,9 +146,20 @@ static uint16_t model_range_request(Model *model, uint16_t type,
     }
 }
 
+static void model_drop_reports(Model *model)
+{
+    for (unsigned i = 0; i < MHP_NB_BLOCKS; i++) {
+        model->blocks[i].reason = VIRTIO_MHP_REASON_NONE;
+    }
+}
+
+/* DEV-UNPLUGALL-1, DEV-UNPLUGALL-2, DEV-STATUS-2 */
 static uint16_t model_unplug_all(Model *model)
 {
-    model_set_plugged(model, (Range){0, MHP_NB_BLOCKS}, false);
+    if (model_nb_plugged(model)) {
+        model_set_plugged(model, (Range){0, MHP_NB_BLOCKS}, false);
+    }
+    model_drop_reports(model);
     return VIRTIO_MHP_RESP_ACK;
 }
 
@@ -198,15 +209,13 @@ struct virtio_mhp_resp model_request(Model *model,
 void model_restart_driver(Model *model, uint64_t features)
 {
     model->features = features;
-    for (unsigned i = 0; i < MHP_NB_BLOCKS; i++) {
-        model->blocks[i].reason = VIRTIO_MHP_REASON_NONE;
-    }
+    model_drop_reports(model);
 }
 
 /* DEV-RESET-2 */
 void model_system_reset(Model *model)
 {
-    model_unplug_all(model);
+    model_set_plugged(model, (Range){0, MHP_NB_BLOCKS}, false);
     model->features = MHP_FEATURES;
 }
 

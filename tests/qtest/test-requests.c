@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "mhp.h"
+#include "migration.h"
 
 enum request { PLUG, UNPLUG, UNPLUG_ALL };
 
@@ -131,6 +132,32 @@ static void test_unplug_all(void)
     };
 
     run_steps(steps, G_N_ELEMENTS(steps));
+}
+
+static int64_t nb_discards(Mhp *mhp)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(JsonNode) counters = NULL;
+
+    counters = qmp_executef(vm_qmp(mhp->vm), &error, "qom-get",
+                            "{'path': '%s', 'property': 'counters'}",
+                            MHP_QOM_PATH);
+    g_assert_no_error(error);
+    return json_object_get_int_member(json_node_get_object(counters),
+                                      "discards");
+}
+
+/* DEV-UNPLUGALL-2: a driver cannot keep the host busy by it */
+static void test_unplug_all_of_nothing_does_nothing(void)
+{
+    g_autoptr(Mhp) mhp = mhp_new();
+    int64_t before;
+
+    mhp_expect(mhp_plug(mhp, 0, 4), ACK);
+    mhp_expect(mhp_unplug_all(mhp), ACK);
+    before = nb_discards(mhp);
+    mhp_expect(mhp_unplug_all(mhp), ACK);
+    g_assert_cmpint(nb_discards(mhp), ==, before);
 }
 
 /* What the device says when the host has no memory for a PLUG */
@@ -280,6 +307,21 @@ static void test_status_ends_with_plug_and_unplug(void)
     mhp_assert_reports(mhp, 0, "");
 }
 
+/* DEV-STATUS-2, DEV-UNPLUGALL-2: nothing else would change, so it is ACKed */
+static void test_status_ends_with_unplug_all_during_migration(void)
+{
+    g_autoptr(Mhp) mhp = mhp_new();
+
+    mhp_expect(mhp_status(mhp, 0, 8, VIRTIO_MHP_REASON_NOT_ADDED), ACK);
+    migration_set(mhp->vm, "max-bandwidth", 4096);
+    migration_start(mhp->vm, "exec:cat >/dev/null");
+    migration_wait(mhp->vm, "active");
+    mhp_expect(mhp_plug(mhp, 0, 1), BUSY);
+    mhp_assert_reports(mhp, 8, "0x100000000-0x100ffffff: not-added");
+    mhp_expect(mhp_unplug_all(mhp), ACK);
+    mhp_assert_reports(mhp, 0, "");
+}
+
 #define ADD(test) g_test_add_func("/virtio-mhp/requests/" #test, test_##test)
 
 int main(int argc, char **argv)
@@ -291,11 +333,13 @@ int main(int argc, char **argv)
     ADD(unplug);
     ADD(unplug_below_requested_size);
     ADD(unplug_all);
+    ADD(unplug_all_of_nothing_does_nothing);
     ADD(plug_without_memory_of_the_host);
     ADD(state);
     ADD(memmap);
     ADD(status);
     ADD(status_is_shown);
     ADD(status_ends_with_plug_and_unplug);
+    ADD(status_ends_with_unplug_all_during_migration);
     return g_test_run();
 }
