@@ -22,21 +22,27 @@
 /* What the main loop is held for by the requests of one device */
 #define VIRTIO_MHP_QUEUE_NS (4 * SCALE_MS)
 
-/* Whether the buffer has room for both messages (DEV-REQ-1) */
-static bool virtio_mhp_queue_check_shape(VirtIODevice *vdev,
+/*
+ * Whether the buffer has room for both messages (DEV-REQ-1). virtio-mem takes a
+ * longer request and ignores what it does not know.
+ */
+static bool virtio_mhp_queue_check_shape(VirtIOMHP *vmhp,
                                          const VirtQueueElement *elem)
 {
     const size_t req_size = iov_size(elem->out_sg, elem->out_num);
     const size_t resp_size = iov_size(elem->in_sg, elem->in_num);
 
-    if (req_size != sizeof(struct virtio_mhp_req)) {
-        virtio_error(vdev, "virtio-mhp: wanted a request of %zu bytes, got %zu",
+    if (req_size < sizeof(struct virtio_mhp_req) ||
+        (req_size > sizeof(struct virtio_mhp_req) &&
+         !virtio_mhp_is_virtio_mem(vmhp))) {
+        virtio_error(VIRTIO_DEVICE(vmhp),
+                     "virtio-mhp: wanted a request of %zu bytes, got %zu",
                      sizeof(struct virtio_mhp_req), req_size);
         return false;
     }
     if (resp_size < sizeof(struct virtio_mhp_resp)) {
         virtio_error(
-            vdev,
+            VIRTIO_DEVICE(vmhp),
             "virtio-mhp: wanted room for a response of %zu bytes, got %zu",
             sizeof(struct virtio_mhp_resp), resp_size);
         return false;
@@ -64,6 +70,21 @@ void virtio_mhp_queue_put_back(VirtIOMHP *vmhp)
     g_free(elem);
 }
 
+/* Without an answer */
+static void virtio_mhp_queue_drop(VirtIOMHP *vmhp)
+{
+    VirtQueueElement *elem = g_steal_pointer(&vmhp->queue.elem);
+
+    virtqueue_detach_element(vmhp->queue.vq, elem, 0);
+    g_free(elem);
+}
+
+void virtio_mhp_queue_refuse(VirtIOMHP *vmhp)
+{
+    vmhp->counters.nb_malformed++;
+    virtio_mhp_queue_drop(vmhp);
+}
+
 /* Take the next request from the ring, false if there is none. */
 static bool virtio_mhp_queue_next(VirtIOMHP *vmhp)
 {
@@ -74,16 +95,13 @@ static bool virtio_mhp_queue_next(VirtIOMHP *vmhp)
     if (!elem) {
         return false;
     }
-    if (!virtio_mhp_queue_check_shape(VIRTIO_DEVICE(vmhp), elem)) {
-        /* A broken device has no more requests. */
-        vmhp->counters.nb_malformed++;
-        virtqueue_detach_element(queue->vq, elem, 0);
-        g_free(elem);
+    queue->elem = elem;
+    if (!virtio_mhp_queue_check_shape(vmhp, elem)) {
+        virtio_mhp_queue_refuse(vmhp);
         return true;
     }
     /* Once: the driver may change it any time. */
     iov_to_buf(elem->out_sg, elem->out_num, 0, &req, sizeof(req));
-    queue->elem = elem;
     queue->type = le16_to_cpu(req.type);
     queue->start_ns = qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
     queue->handlers->handle(vmhp, &req);
@@ -149,11 +167,8 @@ static void virtio_mhp_queue_idle(Notifier *notifier, void *data)
 
 void virtio_mhp_queue_forget(VirtIOMHP *vmhp)
 {
-    VirtQueueElement *elem = g_steal_pointer(&vmhp->queue.elem);
-
-    if (elem) {
-        virtqueue_detach_element(vmhp->queue.vq, elem, 0);
-        g_free(elem);
+    if (vmhp->queue.elem) {
+        virtio_mhp_queue_drop(vmhp);
     }
     virtio_mhp_memory_abandon(vmhp);
 }

@@ -54,6 +54,8 @@ void virtio_mhp_queue_cleanup(VirtIOMHP *vmhp);
 /* Give the buffer of the request at hand back with the response */
 void virtio_mhp_queue_answer(VirtIOMHP *vmhp,
                              const struct virtio_mhp_resp *resp);
+/* Do not answer it: it broke the device, which has no more requests then */
+void virtio_mhp_queue_refuse(VirtIOMHP *vmhp);
 /* Put it back into the ring, as if it had not been taken */
 void virtio_mhp_queue_put_back(VirtIOMHP *vmhp);
 /* The driver has forgotten its requests */

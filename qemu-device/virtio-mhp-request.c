@@ -270,29 +270,40 @@ const char *virtio_mhp_request_name(unsigned int index)
                : "unknown";
 }
 
-static uint16_t virtio_mhp_decide(VirtIOMHP *vmhp,
-                                  const struct virtio_mhp_req *req,
-                                  struct virtio_mhp_resp *resp)
+/* What the request at hand is, NULL if that is unknown (DEV-REQ-2) */
+static const VirtIOMHPRequestType *virtio_mhp_request_type(VirtIOMHP *vmhp)
 {
     const unsigned int index = virtio_mhp_request_index(vmhp);
 
     if (index == VIRTIO_MHP_REQUEST_UNKNOWN ||
         !virtio_vdev_has_feature(VIRTIO_DEVICE(vmhp),
                                  virtio_mhp_request_types[index].feature)) {
-        return VIRTIO_MHP_RESP_ERROR; /* DEV-REQ-2 */
+        return NULL;
     }
-    return virtio_mhp_request_types[index].decide(vmhp, req, resp);
+    return &virtio_mhp_request_types[index];
 }
 
 static void virtio_mhp_request_handle(VirtIOMHP *vmhp,
                                       const struct virtio_mhp_req *req)
 {
+    const VirtIOMHPRequestType *type = virtio_mhp_request_type(vmhp);
     /* Zeros: padding and unused payload stay zero (DEV-REQ-6) */
     struct virtio_mhp_resp resp = {0};
-    const uint16_t type = virtio_mhp_decide(vmhp, req, &resp);
+    uint16_t response = VIRTIO_MHP_RESP_ERROR;
 
-    if (type != VIRTIO_MHP_RESP_PENDING) {
-        virtio_mhp_request_answer(vmhp, type, &resp);
+    if (!type && virtio_mhp_is_virtio_mem(vmhp)) {
+        virtio_error(
+            VIRTIO_DEVICE(vmhp),
+            "virtio-mhp: wanted a request that virtio-mem knows, got one of type %u",
+            vmhp->queue.type);
+        virtio_mhp_queue_refuse(vmhp);
+        return;
+    }
+    if (type) {
+        response = type->decide(vmhp, req, &resp);
+    }
+    if (response != VIRTIO_MHP_RESP_PENDING) {
+        virtio_mhp_request_answer(vmhp, response, &resp);
     }
 }
 

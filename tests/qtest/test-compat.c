@@ -54,7 +54,6 @@ static void test_features_are_virtio_mems(void)
                         UINT64_C(1) << VIRTIO_MHP_F_UNPLUGGED_INACCESSIBLE);
 }
 
-/* DEV-REQ-2 */
 static void test_requests_are_virtio_mems(void)
 {
     g_autoptr(Mhp) mhp = compat_new("");
@@ -62,9 +61,63 @@ static void test_requests_are_virtio_mems(void)
     mhp_expect(mhp_plug(mhp, 0, 4), ACK);
     g_assert_cmpstr(mhp_state_name(mhp, 0, 8), ==, "MIXED");
     mhp_expect(mhp_unplug(mhp, 0, 1), ACK);
-    mhp_expect(mhp_memmap(mhp, MHP_BLOCK_SIZE, 0x4000), ERROR);
-    mhp_expect(mhp_status(mhp, 0, 1, VIRTIO_MHP_REASON_BUSY), ERROR);
     mhp_expect(mhp_unplug_all(mhp), ACK);
+}
+
+/* A request in a buffer of @size bytes */
+static VirtioPciOutcome submit(Mhp *mhp, uint16_t type, uint32_t size)
+{
+    const struct virtio_mhp_req req = {
+        .type = GUINT16_TO_LE(type),
+        .u.plug.addr = GUINT64_TO_LE(mhp_block_addr(mhp, 5)),
+        .u.plug.nb_blocks = GUINT16_TO_LE(1),
+    };
+    const struct vring_desc descs[] = {
+        {MHP_REQ_ADDR, size, VRING_DESC_F_NEXT, 1},
+        {MHP_RESP_ADDR, sizeof(struct virtio_mhp_resp), VRING_DESC_F_WRITE, 0},
+    };
+
+    qtest_write(mhp->qtest, MHP_REQ_ADDR, &req, sizeof(req));
+    virtio_pci_submit(mhp->pci, descs, G_N_ELEMENTS(descs));
+    return virtio_pci_wait(mhp->pci, NULL);
+}
+
+/* virtio-mem reads what it knows and ignores the rest */
+static void test_longer_requests_are_accepted(void)
+{
+    static const uint32_t sizes[] = {
+        sizeof(struct virtio_mhp_req) + 1,
+        sizeof(struct virtio_mhp_req) + 8,
+        4096,
+    };
+    g_autoptr(Mhp) mhp = compat_new("");
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(sizes); i++) {
+        g_assert_cmpint(submit(mhp, VIRTIO_MHP_REQ_PLUG, sizes[i]), ==,
+                        VIRTIO_PCI_USED);
+        g_assert_cmpstr(mhp_state_name(mhp, 5, 1), ==, "PLUGGED");
+        mhp_expect(mhp_unplug(mhp, 5, 1), ACK);
+    }
+    g_assert_cmpint(
+        submit(mhp, VIRTIO_MHP_REQ_PLUG, sizeof(struct virtio_mhp_req) - 1), ==,
+        VIRTIO_PCI_BROKEN);
+}
+
+/* virtio-mem does not know ours, either */
+static void test_unknown_requests_break_the_device(void)
+{
+    static const uint16_t types[] = {VIRTIO_MHP_REQ_STATE + 1,
+                                     VIRTIO_MHP_REQ_MEMMAP,
+                                     VIRTIO_MHP_REQ_STATUS, UINT16_MAX};
+    g_autoptr(Mhp) mhp = compat_new("");
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(types); i++) {
+        g_assert_cmpint(submit(mhp, types[i], sizeof(struct virtio_mhp_req)),
+                        ==, VIRTIO_PCI_BROKEN);
+        mhp_restart_driver(mhp, VIRTIO_MEM_FEATURES);
+        mhp_expect(mhp_plug(mhp, 5, 1), ACK);
+        mhp_expect(mhp_unplug(mhp, 5, 1), ACK);
+    }
 }
 
 /* DEV-PLUG-9: Linux repeats at once what is answered by NACK */
@@ -105,6 +158,8 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     ADD(features_are_virtio_mems);
     ADD(requests_are_virtio_mems);
+    ADD(longer_requests_are_accepted);
+    ADD(unknown_requests_break_the_device);
     ADD(host_that_is_short_of_memory_is_busy);
     ADD(other_names_are_refused);
     return g_test_run();
