@@ -20,8 +20,8 @@
 #define TYPE_VIRTIO_MHP_PCI "virtio-mhp-pci"
 OBJECT_DECLARE_SIMPLE_TYPE(VirtIOMHPPCI, VIRTIO_MHP_PCI)
 
-/* One vector for configuration changes, one for the queue */
-#define VIRTIO_MHP_NB_VECTORS 2
+/* One vector for configuration changes, one for each queue */
+#define VIRTIO_MHP_NB_VECTORS (1 + VIRTIO_MHP_NB_QUEUES)
 
 /**
  * struct VirtIOMHPPCI - the PCI device

@@ -173,6 +173,13 @@ void virtio_mhp_queue_forget(VirtIOMHP *vmhp)
     virtio_mhp_memory_abandon(vmhp);
 }
 
+void virtio_mhp_queue_reset(VirtIOMHP *vmhp, uint32_t index)
+{
+    if (index == VIRTIO_MHP_QUEUE_REQUESTS) {
+        virtio_mhp_queue_forget(vmhp);
+    }
+}
+
 void virtio_mhp_queue_settle(VirtIOMHP *vmhp)
 {
     if (vmhp->queue.elem) {

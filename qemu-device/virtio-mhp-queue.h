@@ -10,6 +10,12 @@
 
 #include <uapi/linux/virtio_mhp.h>
 
+/* In the order of their indices */
+enum {
+    VIRTIO_MHP_QUEUE_REQUESTS,
+    VIRTIO_MHP_NB_QUEUES,
+};
+
 typedef struct VirtIOMHP VirtIOMHP;
 
 /**
@@ -60,6 +66,8 @@ void virtio_mhp_queue_refuse(VirtIOMHP *vmhp);
 void virtio_mhp_queue_put_back(VirtIOMHP *vmhp);
 /* The driver has forgotten its requests */
 void virtio_mhp_queue_forget(VirtIOMHP *vmhp);
+/* The same for one queue; the driver may name one that is not there */
+void virtio_mhp_queue_reset(VirtIOMHP *vmhp, uint32_t index);
 /*
  * Leave no request half done, for whoever is about to look at all of the
  * device's state

@@ -144,9 +144,9 @@ static void virtio_mhp_reset(VirtIODevice *vdev)
     virtio_mhp_blocks_clear_reasons(&vmhp->blocks);
 }
 
-static void virtio_mhp_queue_reset(VirtIODevice *vdev, uint32_t queue_index)
+static void virtio_mhp_reset_queue(VirtIODevice *vdev, uint32_t queue_index)
 {
-    virtio_mhp_queue_forget(VIRTIO_MHP(vdev));
+    virtio_mhp_queue_reset(VIRTIO_MHP(vdev), queue_index);
 }
 
 void virtio_mhp_check_unplug_request(const VirtIOMHP *vmhp, Error **errp)
@@ -207,7 +207,7 @@ static void virtio_mhp_class_init(ObjectClass *klass, void *data)
     vdc->get_features = virtio_mhp_get_features;
     vdc->validate_features = virtio_mhp_validate_features;
     vdc->reset = virtio_mhp_reset;
-    vdc->queue_reset = virtio_mhp_queue_reset;
+    vdc->queue_reset = virtio_mhp_reset_queue;
 }
 
 static InterfaceInfo virtio_mhp_interfaces[] = {

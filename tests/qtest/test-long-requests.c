@@ -294,11 +294,12 @@ static void test_requests_wait_in_order(void)
                      VIRTIO_MHP_STATE_UNPLUGGED);
 }
 
-/* The next request is served when what a reset left to do is done */
+/* What a reset left to do is done while requests are served */
 static void restart_and_wait(Mhp *mhp)
 {
     mhp_restart_driver(mhp, MHP_FEATURES);
     g_assert_cmpstr(mhp_state_name(mhp, 0, 1), ==, "UNPLUGGED");
+    mhp_wait_discarded(mhp);
 }
 
 /* DEV-RESET-4 */
@@ -411,6 +412,39 @@ static void test_removal_during_discard(void)
     g_assert_nonnull(event);
 }
 
+static void write_register(Mhp *mhp, unsigned offset, unsigned size,
+                           uint64_t value)
+{
+    qtest_write_reg(mhp->qtest, virtio_pci_registers(mhp->pci) + offset, size,
+                    value);
+}
+
+/* Of a queue that the device does not even have */
+static void test_reset_of_another_queue_during_plug(void)
+{
+    g_autoptr(Mhp) mhp = start(MACHINE_Q35, ",prealloc=on");
+
+    begin(mhp, VIRTIO_MHP_REQ_PLUG, PREALLOC_BLOCKS);
+    write_register(mhp, VIRTIO_PCI_COMMON_Q_SELECT, 2, 5);
+    write_register(mhp, VIRTIO_PCI_COMMON_Q_RESET, 2, 1);
+    mhp_expect(finish(mhp), ACK);
+    g_assert_cmpuint(mhp_size(mhp), ==, PREALLOC_BLOCKS * MHP_BLOCK_SIZE);
+}
+
+/* DEV-RESET-4, for the queue alone */
+static void test_reset_of_the_queue_during_plug(void)
+{
+    g_autoptr(Mhp) mhp = start(MACHINE_Q35, ",prealloc=on");
+
+    begin(mhp, VIRTIO_MHP_REQ_PLUG, PREALLOC_BLOCKS);
+    write_register(mhp, VIRTIO_PCI_COMMON_Q_SELECT, 2, 0);
+    write_register(mhp, VIRTIO_PCI_COMMON_Q_RESET, 2, 1);
+    g_assert_true(is_pending(mhp));
+    restart_and_wait(mhp);
+    g_assert_cmpuint(mhp_size(mhp), ==, 0);
+    g_assert_cmpuint(mhp_backed_size(mhp), ==, 0);
+}
+
 /* Nothing is plugged yet, but soon it will be */
 static void test_removal_is_refused_during_plug(void)
 {
@@ -452,6 +486,8 @@ int main(int argc, char **argv)
     ADD(system_reset_during_plug);
     ADD(stop_during_unplug_all);
     ADD(stop_during_plug);
+    ADD(reset_of_another_queue_during_plug);
+    ADD(reset_of_the_queue_during_plug);
     ADD(removal_during_discard);
     ADD(removal_is_refused_during_plug);
     ADD(quit_during_unplug_all);
