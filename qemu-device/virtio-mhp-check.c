@@ -248,6 +248,21 @@ static bool virtio_mhp_check_compat(const VirtIOMHP *vmhp, Error **errp)
     return true;
 }
 
+/*
+ * QEMU 10.0 counts a chain of a packed ring as one descriptor when it goes back
+ * into the ring, and a driver ends QEMU by an empty indirect table in one.
+ */
+static bool virtio_mhp_check_packed(const VirtIOMHP *vmhp, Error **errp)
+{
+    if (virtio_host_has_feature(VIRTIO_DEVICE(vmhp), VIRTIO_F_RING_PACKED)) {
+        error_setg(
+            errp,
+            "property 'packed' wants off (QEMU cannot put a request back into a packed ring), got on");
+        return false;
+    }
+    return true;
+}
+
 static bool virtio_mhp_check_mlock(Error **errp)
 {
     if (should_mlock(mlock_state)) {
@@ -266,7 +281,8 @@ bool virtio_mhp_check_properties(const VirtIOMHP *vmhp, Error **errp)
            virtio_mhp_check_region_size(vmhp, errp) &&
            virtio_mhp_check_node(vmhp, errp) &&
            virtio_mhp_check_addr(vmhp, errp) &&
-           virtio_mhp_check_compat(vmhp, errp) && virtio_mhp_check_mlock(errp);
+           virtio_mhp_check_compat(vmhp, errp) &&
+           virtio_mhp_check_packed(vmhp, errp) && virtio_mhp_check_mlock(errp);
 }
 
 /* Without the machine's hook the region would get no address (microvm). */

@@ -245,6 +245,19 @@ static void test_place(void)
     run_rows(rows, G_N_ELEMENTS(rows));
 }
 
+static void test_packed_rings(void)
+{
+    static const struct row rows[] = {
+        {
+            .device = DEVICE ",packed=on",
+            .message =
+                "property 'packed' wants off (QEMU cannot put a request back into a packed ring), got on",
+        },
+    };
+
+    run_rows(rows, G_N_ELEMENTS(rows));
+}
+
 static void test_machine(void)
 {
     static const struct row rows[] = {
@@ -329,6 +342,7 @@ int main(int argc, char **argv)
     ADD(block_size);
     ADD(requested_size);
     ADD(place);
+    ADD(packed_rings);
     ADD(machine);
     ADD(locked_memory);
     if (vm_needs_plugin()) {
