@@ -12,9 +12,9 @@
  * device borrows virtio-mem's, whose feature bits 0 to 7 it shares, until PCI
  * has taken it over; then the guest is shown the right one.
  */
-void virtio_mhp_init_vdev(VirtIODevice *vdev)
+void virtio_mhp_init_vdev(VirtIODevice *vdev, size_t config_size)
 {
-    virtio_init(vdev, VIRTIO_ID_MEM, sizeof(struct virtio_mhp_config));
+    virtio_init(vdev, VIRTIO_ID_MEM, config_size);
     vdev->name = TYPE_VIRTIO_MHP;
 }
 

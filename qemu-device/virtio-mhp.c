@@ -51,6 +51,25 @@ static void virtio_mhp_give_host(HostMemoryBackend *memdev)
     ram_block_coordinated_discard_require(false);
 }
 
+/* A virtio-mem has none of ours. */
+static uint64_t virtio_mhp_own_features(const VirtIOMHP *vmhp)
+{
+    return virtio_mhp_is_virtio_mem(vmhp) ? 0 : vmhp->features;
+}
+
+/* A feature that has a field at the end of the configuration is listed here. */
+static size_t virtio_mhp_config_size(const VirtIOMHP *vmhp)
+{
+    static const VirtIOFeature features[] = {{}};
+    static const VirtIOConfigSizeParams params = {
+        .min_size = endof(struct virtio_mhp_config, requested_size),
+        .max_size = sizeof(struct virtio_mhp_config),
+        .feature_sizes = features,
+    };
+
+    return virtio_get_config_size(&params, virtio_mhp_own_features(vmhp));
+}
+
 static void virtio_mhp_realize(DeviceState *dev, Error **errp)
 {
     VirtIODevice *vdev = VIRTIO_DEVICE(dev);
@@ -63,7 +82,7 @@ static void virtio_mhp_realize(DeviceState *dev, Error **errp)
     virtio_mhp_blocks_init(&vmhp->blocks, vmhp->addr, vmhp->block_size,
                            memory_region_size(&vmhp->memdev->mr));
     virtio_mhp_memslots_realize(vmhp);
-    virtio_mhp_init_vdev(vdev);
+    virtio_mhp_init_vdev(vdev, virtio_mhp_config_size(vmhp));
     virtio_mhp_busy_init(vmhp);
     virtio_mhp_op_init(vmhp);
     virtio_mhp_pending_init(vmhp);
@@ -98,9 +117,7 @@ static void virtio_mhp_get_config(VirtIODevice *vdev, uint8_t *data)
     const VirtIOMHP *vmhp = VIRTIO_MHP(vdev);
     const uint64_t region_size = memory_region_size(&vmhp->memdev->mr);
     const uint64_t plugged = virtio_mhp_blocks_plugged_size(&vmhp->blocks);
-    struct virtio_mhp_config *config = (void *)data;
-
-    *config = (struct virtio_mhp_config){
+    const struct virtio_mhp_config config = {
         .block_size = cpu_to_le64(vmhp->block_size),
         .node_id = cpu_to_le16(vmhp->node),
         .addr = cpu_to_le64(vmhp->addr),
@@ -109,19 +126,18 @@ static void virtio_mhp_get_config(VirtIODevice *vdev, uint8_t *data)
         .plugged_size = cpu_to_le64(plugged),
         .requested_size = cpu_to_le64(vmhp->requested_size),
     };
+
+    memcpy(data, &config, vdev->config_len);
 }
 
 static uint64_t virtio_mhp_get_features(VirtIODevice *vdev, uint64_t features,
                                         Error **errp)
 {
     virtio_add_feature(&features, VIRTIO_MHP_F_UNPLUGGED_INACCESSIBLE);
-    if (!virtio_mhp_is_virtio_mem(VIRTIO_MHP(vdev))) {
-        virtio_add_feature(&features, VIRTIO_MHP_F_MEMMAP_ON_BLOCK);
-        virtio_add_feature(&features, VIRTIO_MHP_F_STATUS);
-    }
     if (virtio_mhp_has_numa_nodes()) {
         virtio_add_feature(&features, VIRTIO_MHP_F_ACPI_PXM);
     }
+    features |= virtio_mhp_own_features(VIRTIO_MHP(vdev)); /* DEV-FEAT-4 */
     return features;
 }
 
@@ -187,6 +203,10 @@ static const Property virtio_mhp_properties[] = {
     DEFINE_PROP_BOOL(VIRTIO_MHP_PREALLOC_PROP, VirtIOMHP, prealloc, false),
     DEFINE_PROP_BOOL(VIRTIO_MHP_DYNAMIC_MEMSLOTS_PROP, VirtIOMHP,
                      dynamic_memslots, false),
+    DEFINE_PROP_BIT64(VIRTIO_MHP_MEMMAP_ON_BLOCK_PROP, VirtIOMHP, features,
+                      VIRTIO_MHP_F_MEMMAP_ON_BLOCK, true),
+    DEFINE_PROP_BIT64(VIRTIO_MHP_STATUS_PROP, VirtIOMHP, features,
+                      VIRTIO_MHP_F_STATUS, true),
     DEFINE_PROP_LINK(VIRTIO_MHP_MEMDEV_PROP, VirtIOMHP, memdev,
                      TYPE_MEMORY_BACKEND, HostMemoryBackend *),
 };

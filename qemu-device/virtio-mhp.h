@@ -68,6 +68,8 @@ OBJECT_DECLARE_SIMPLE_TYPE(VirtIOMHP, VIRTIO_MHP)
 #define VIRTIO_MHP_COMPAT_PROP "compat"
 #define VIRTIO_MHP_BALLOON_PROP "balloon"
 #define VIRTIO_MHP_DYNAMIC_MEMSLOTS_PROP "dynamic-memslots"
+#define VIRTIO_MHP_MEMMAP_ON_BLOCK_PROP "memmap-on-block"
+#define VIRTIO_MHP_STATUS_PROP "status"
 #define VIRTIO_MHP_STUCK_SIZE_PROP "stuck-size"
 #define VIRTIO_MHP_STUCK_BLOCKS_PROP "stuck-blocks"
 #define VIRTIO_MHP_COUNTERS_PROP "counters"
@@ -100,6 +102,7 @@ typedef struct VirtIOMHPMemslots {
  * @balloon: whether it may have QEMU's balloon handler
  * @prealloc: blocks are backed with memory before they are plugged
  * @dynamic_memslots: only slots with plugged blocks are mapped
+ * @features: of its own, bits of all that are not turned off
  * @blocks: state of each block, from realize to unrealize
  * @memmap: the driver's last MEMMAP request, zeros if there was none
  * @counters: what the operator is shown
@@ -130,6 +133,7 @@ struct VirtIOMHP {
     OnOffAuto balloon;
     bool prealloc;
     bool dynamic_memslots;
+    uint64_t features;
 
     VirtIOMHPBlocks blocks;
     VirtIOMHPMemmap memmap;
@@ -157,7 +161,7 @@ struct VirtIOMHP {
 
 /* plugin-ids.c: in place of what QEMU's own tables would hold */
 
-void virtio_mhp_init_vdev(VirtIODevice *vdev);
+void virtio_mhp_init_vdev(VirtIODevice *vdev, size_t config_size);
 void virtio_mhp_set_pci_device_id(DeviceState *proxy, bool is_virtio_mem);
 
 /* virtio-mhp-check.c: properties, before anything is registered */

@@ -7,9 +7,9 @@
 #include "standard-headers/linux/virtio_ids.h"
 #include "virtio-mhp.h"
 
-void virtio_mhp_init_vdev(VirtIODevice *vdev)
+void virtio_mhp_init_vdev(VirtIODevice *vdev, size_t config_size)
 {
-    virtio_init(vdev, VIRTIO_ID_MHP, sizeof(struct virtio_mhp_config));
+    virtio_init(vdev, VIRTIO_ID_MHP, config_size);
 }
 
 /* PCI shows the guest the virtio device's ID, unless it is to see another. */

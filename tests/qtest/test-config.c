@@ -16,6 +16,40 @@ static void test_features_offered(void)
     g_assert_cmphex(features & MHP_FEATURES, ==, MHP_FEATURES);
 }
 
+/* DEV-FEAT-4, DEV-REQ-2; machine types turn features off as -global does */
+static void test_features_turned_off(void)
+{
+    static const struct {
+        const char *args[3];
+        unsigned feature;
+        const char *memmap;
+        const char *status;
+    } rows[] = {
+        {{"-set", "device.mhp0.memmap-on-block=off"},
+         VIRTIO_MHP_F_MEMMAP_ON_BLOCK,
+         "ERROR",
+         "ACK"},
+        {{"-global", "virtio-mhp.status=off"},
+         VIRTIO_MHP_F_STATUS,
+         "ACK",
+         "ERROR"},
+    };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autoptr(Mhp) mhp = mhp_new_with_args(rows[i].args);
+
+        g_assert_cmphex(virtio_pci_features(mhp->pci) & MHP_FEATURES, ==,
+                        MHP_FEATURES & ~BIT(rows[i].feature));
+        g_assert_cmpstr(
+            mhp_response_name(mhp_memmap(mhp, MHP_BLOCK_SIZE, 4096)), ==,
+            rows[i].memmap);
+        g_assert_cmpstr(
+            mhp_response_name(mhp_status(mhp, 0, 1, VIRTIO_MHP_REASON_BUSY)),
+            ==, rows[i].status);
+        mhp_expect(mhp_plug(mhp, 0, 1), ACK);
+    }
+}
+
 /* DEV-FEAT-3; a machine as young as q35 makes itself a node if it has none */
 static void test_node_is_not_told_without_numa(void)
 {
@@ -246,6 +280,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     ADD(features_offered);
+    ADD(features_turned_off);
     ADD(node_is_not_told_without_numa);
     ADD(node_is_told_on_a_numa_machine);
     ADD(slot_of_a_dimm_is_accepted);
