@@ -12,6 +12,7 @@
 #include "hw/qdev-properties.h"
 #include "qapi/error.h"
 #include "qapi/qapi-types-machine.h"
+#include "standard-headers/linux/virtio_mem.h"
 #include "system/runstate.h"
 #include "virtio-mhp.h"
 
@@ -133,11 +134,17 @@ static void virtio_mhp_get_config(VirtIODevice *vdev, uint8_t *data)
 static uint64_t virtio_mhp_get_features(VirtIODevice *vdev, uint64_t features,
                                         Error **errp)
 {
+    const VirtIOMHP *vmhp = VIRTIO_MHP(vdev);
+
     virtio_add_feature(&features, VIRTIO_MHP_F_UNPLUGGED_INACCESSIBLE);
     if (virtio_mhp_has_numa_nodes()) {
         virtio_add_feature(&features, VIRTIO_MHP_F_ACPI_PXM);
     }
-    features |= virtio_mhp_own_features(VIRTIO_MHP(vdev)); /* DEV-FEAT-4 */
+    /* What is plugged stays while the machine sleeps: virtio-mhp-reset.c */
+    if (virtio_mhp_is_virtio_mem(vmhp) && qemu_wakeup_suspend_enabled()) {
+        virtio_add_feature(&features, VIRTIO_MEM_F_PERSISTENT_SUSPEND);
+    }
+    features |= virtio_mhp_own_features(vmhp); /* DEV-FEAT-4 */
     return features;
 }
 

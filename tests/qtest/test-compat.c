@@ -15,6 +15,8 @@
      UINT64_C(1) << VIRTIO_MHP_F_UNPLUGGED_INACCESSIBLE)
 /* Of the device; higher ones are the transport's */
 #define DEVICE_FEATURES UINT64_C(0xffffff)
+/* In no header of Linux 6.1 */
+#define VIRTIO_MEM_F_PERSISTENT_SUSPEND 2
 
 static Mhp *compat_new(const char *properties)
 {
@@ -51,7 +53,8 @@ static void test_features_are_virtio_mems(void)
 
     g_assert_cmphex(virtio_pci_features(mhp->pci) & DEVICE_FEATURES, ==,
                     UINT64_C(1) << VIRTIO_MHP_F_ACPI_PXM |
-                        UINT64_C(1) << VIRTIO_MHP_F_UNPLUGGED_INACCESSIBLE);
+                        UINT64_C(1) << VIRTIO_MHP_F_UNPLUGGED_INACCESSIBLE |
+                        UINT64_C(1) << VIRTIO_MEM_F_PERSISTENT_SUSPEND);
 }
 
 static void test_requests_are_virtio_mems(void)

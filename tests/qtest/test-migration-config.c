@@ -27,7 +27,7 @@ static const Difference differences[] = {
     {"features", "128M", "block-size=2M,memaddr=0x140000000,event_idx=off",
      "mhp-vmemmap-mem: wanted the virtio features * as on the migration's source, got *, which differ in 0x20000000"},
     {"compat", "128M", "block-size=2M,memaddr=0x140000000,compat=virtio-mem",
-     "mhp-vmemmap-mem: wanted the virtio features * as on the migration's source, got *, which differ in 0x300"},
+     "mhp-vmemmap-mem: wanted the virtio features * as on the migration's source, got *, which differ in 0x304"},
 };
 
 static Vm *new_vm(const char *backend_size, const char *device)

@@ -3,17 +3,29 @@
  * compat=virtio-mem: the kernel's own virtio_mem drives our device. It grows,
  * shrinks, and grows anew after a reset of the machine.
  */
+#include <string.h>
+
 #include "klog.h"
 #include "memdev.h"
 
 #define STALL_MS 60000
+#define EVENT_MS 60000
+/* virtio-mem's feature PERSISTENT_SUSPEND, in /sys/bus/virtio/… */
+#define HAS_PERSISTENT_SUSPEND \
+    "grep -q '^..1' /sys/bus/virtio/drivers/virtio_mem/virtio*/features"
 #define GROWTH (1 * GiB)
+
+static const char *kernel(void)
+{
+    const char *kver = g_getenv("MHP_KVER");
+
+    return kver ? kver : "6.12";
+}
 
 static Guest *compat_boot(void)
 {
-    const char *kver = g_getenv("MHP_KVER");
     const GuestConfig config = {
-        .kver = kver ? kver : "6.12",
+        .kver = kernel(),
         .hotplug_max = 2 * GROWTH,
         .cmdline = "memhp_default_state=online_movable",
     };
@@ -61,6 +73,39 @@ static void use_memory(Guest *guest)
                "umount /tmp/m");
 }
 
+static void sleep_and_wake_up(Guest *guest)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(JsonNode) event = NULL, result = NULL;
+    g_autofree char *output = NULL;
+
+    agent_start(guest_agent(guest), "echo mem >/sys/power/state", &error);
+    g_assert_no_error(error);
+    event = qmp_wait_event(guest_qmp(guest), "SUSPEND", EVENT_MS, &error);
+    g_assert_no_error(error);
+    result = qmp_executef(guest_qmp(guest), &error, "system_wakeup", NULL);
+    g_assert_no_error(error);
+    output = agent_finish(guest_agent(guest), GUEST_BOOT_MS, NULL, &error);
+    g_assert_no_error(error);
+}
+
+/* Linux 6.1 does not know of it and refuses to suspend at all. */
+static void suspend(Guest *guest)
+{
+    if (strcmp(kernel(), "6.1") == 0) {
+        run(guest, "! " HAS_PERSISTENT_SUSPEND);
+        return;
+    }
+    run(guest, HAS_PERSISTENT_SUSPEND);
+    run(guest,
+        "echo deep >/sys/power/mem_sleep; mkdir -p /tmp/m\n"
+        "mount -t tmpfs none /tmp/m; head -c 64m /dev/urandom >/tmp/m/f\n"
+        "cd /tmp/m; md5sum f >/tmp/sum");
+    sleep_and_wake_up(guest);
+    assert_size(guest, GROWTH);
+    run(guest, "cd /tmp/m; md5sum -c /tmp/sum; cd /; umount /tmp/m");
+}
+
 static void test_stock_driver(void)
 {
     Guest *guest = compat_boot();
@@ -70,6 +115,7 @@ static void test_stock_driver(void)
     run(guest, "insmod /lib/modules/virtio_mem.ko");
     resize(guest, GROWTH);
     use_memory(guest);
+    suspend(guest);
     resize(guest, GROWTH / 2);
     resize(guest, 0);
     resize(guest, GROWTH);
