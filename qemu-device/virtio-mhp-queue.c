@@ -50,15 +50,25 @@ static bool virtio_mhp_queue_check_shape(VirtIOMHP *vmhp,
     return true;
 }
 
+/*
+ * Called from anywhere: where work ends, where the machine stops. A ring can
+ * lie in the device's own registers, and must not make it serve the next
+ * request.
+ */
 void virtio_mhp_queue_answer(VirtIOMHP *vmhp,
                              const struct virtio_mhp_resp *resp)
 {
+    DeviceState *transport = qdev_get_parent_bus(DEVICE(vmhp))->parent;
+    MemReentrancyGuard *guard = &transport->mem_reentrancy_guard;
+    const bool was_engaged = guard->engaged_in_io;
     VirtIOMHPQueue *queue = &vmhp->queue;
     VirtQueueElement *elem = g_steal_pointer(&queue->elem);
 
+    guard->engaged_in_io = true;
     iov_from_buf(elem->in_sg, elem->in_num, 0, resp, sizeof(*resp));
     virtqueue_push(queue->vq, elem, sizeof(*resp));
     virtio_notify(VIRTIO_DEVICE(vmhp), queue->vq);
+    guard->engaged_in_io = was_engaged;
     g_free(elem);
 }
 
@@ -208,7 +218,7 @@ void virtio_mhp_queue_init(VirtIOMHP *vmhp,
     queue->handlers = handlers;
     queue->vq = virtio_add_queue(VIRTIO_DEVICE(vmhp), VIRTIO_MHP_QUEUE_SIZE,
                                  virtio_mhp_queue_kicked);
-    queue->bh = qemu_bh_new(virtio_mhp_queue_bh, vmhp);
+    queue->bh = virtio_bh_new_guarded(DEVICE(vmhp), virtio_mhp_queue_bh, vmhp);
     queue->vm_state = qdev_add_vm_change_state_handler(
         DEVICE(vmhp), virtio_mhp_queue_vm_state, vmhp);
     queue->idle.notify = virtio_mhp_queue_idle;

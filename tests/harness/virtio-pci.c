@@ -120,6 +120,11 @@ uint64_t virtio_pci_registers(VirtioPci *vp)
     return vp->common;
 }
 
+uint64_t virtio_pci_notifier(VirtioPci *vp)
+{
+    return vp->notify;
+}
+
 static void virtio_pci_common_write(VirtioPci *vp, unsigned offset,
                                     unsigned size, uint64_t value)
 {

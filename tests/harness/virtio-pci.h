@@ -38,6 +38,9 @@ void virtio_pci_map(VirtioPci *vp);
 /* Where the common configuration is mapped */
 uint64_t virtio_pci_registers(VirtioPci *vp);
 
+/* Where a write tells the device of new requests */
+uint64_t virtio_pci_notifier(VirtioPci *vp);
+
 /* Device reset; waits for its end */
 void virtio_pci_reset(VirtioPci *vp);
 uint8_t virtio_pci_status(VirtioPci *vp);

@@ -445,6 +445,26 @@ static void test_reset_of_the_queue_during_plug(void)
     g_assert_cmpuint(mhp_backed_size(mhp), ==, 0);
 }
 
+/* The response to a request must not make the device serve the next one */
+static void test_used_ring_in_the_own_notifier(void)
+{
+    g_autoptr(Mhp) mhp = start(MACHINE_Q35, ",prealloc=on,ioeventfd=off");
+    g_autofree char *log = NULL;
+
+    write_register(mhp, VIRTIO_PCI_COMMON_Q_SELECT, 2, 0);
+    write_register(mhp, VIRTIO_PCI_COMMON_Q_USEDLO, 4,
+                   virtio_pci_notifier(mhp->pci));
+    write_register(mhp, VIRTIO_PCI_COMMON_Q_ENABLE, 2, 1);
+    begin(mhp, VIRTIO_MHP_REQ_PLUG, PREALLOC_BLOCKS);
+    while (is_pending(mhp)) {
+        qmp(mhp, "query-status");
+    }
+    log = vm_stderr(mhp->vm);
+    g_assert_nonnull(strstr(log, "Blocked re-entrant IO on MemoryRegion"));
+    mhp_restart_driver(mhp, MHP_FEATURES);
+    mhp_expect(mhp_unplug_all(mhp), ACK);
+}
+
 /* Nothing is plugged yet, but soon it will be */
 static void test_removal_is_refused_during_plug(void)
 {
@@ -488,6 +508,7 @@ int main(int argc, char **argv)
     ADD(stop_during_plug);
     ADD(reset_of_another_queue_during_plug);
     ADD(reset_of_the_queue_during_plug);
+    ADD(used_ring_in_the_own_notifier);
     ADD(removal_during_discard);
     ADD(removal_is_refused_during_plug);
     ADD(quit_during_unplug_all);
