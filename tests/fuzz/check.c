@@ -72,6 +72,7 @@ static void fuzz_check_states(Fuzz *fuzz)
 /* DEV-UNPLUG-3: what is unplugged costs the host nothing */
 static void fuzz_check_holes(Fuzz *fuzz)
 {
+    mhp_wait_discarded(fuzz->mhp);
     for (unsigned i = 0; i < MHP_NB_BLOCKS; i++) {
         const ModelBlock *block = &fuzz->model.blocks[i];
         off_t start = (off_t)(i * MHP_BLOCK_SIZE), data;

@@ -87,6 +87,8 @@ static void run(guint32 seed)
     const char *const args[] = {
         "-plugin", g_getenv("MHP_TEST_LISTENER"),
         "-device", "mhp-test-listener,id=l0,memdev=mem0",
+        "-M",      "pc",
+        "-set",    "device.mhp0.addr=" G_STRINGIFY(FUZZ_SLOT),
         NULL,
     };
     int64_t end = g_get_monotonic_time() + option_seconds * G_USEC_PER_SEC;

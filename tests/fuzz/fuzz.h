@@ -10,6 +10,9 @@
 #include "mhp.h"
 #include "model.h"
 
+/* On the root bus of a machine pc, whose slots a guest can eject */
+#define FUZZ_SLOT 8
+
 typedef struct Fuzz {
     Mhp *mhp;
     Model model;
@@ -43,6 +46,10 @@ void fuzz_step_requests_nowhere(Fuzz *fuzz);
 void fuzz_step_requested_size(Fuzz *fuzz);
 void fuzz_step_query(Fuzz *fuzz);
 void fuzz_step_system_reset(Fuzz *fuzz);
+
+/* step-remove.c: the device goes and comes again */
+void fuzz_step_eject(Fuzz *fuzz);
+void fuzz_step_remove(Fuzz *fuzz);
 
 /* step-migrate.c: to another QEMU, or back to a snapshot */
 void fuzz_step_migrate(Fuzz *fuzz);

@@ -219,6 +219,12 @@ void model_system_reset(Model *model)
     model->features = MHP_FEATURES;
 }
 
+void model_new_device(Model *model)
+{
+    model_system_reset(model);
+    model->requested_size = MHP_REQUESTED_SIZE;
+}
+
 char *model_reports(const Model *model)
 {
     static const char *const names[] = {

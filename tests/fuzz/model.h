@@ -40,6 +40,8 @@ struct virtio_mhp_resp model_request(Model *model,
 /* A driver has reset the device and accepted @features */
 void model_restart_driver(Model *model, uint64_t features);
 void model_system_reset(Model *model);
+/* The device was removed and added again, as it was at the start */
+void model_new_device(Model *model);
 
 /* What property "stuck-blocks" must say, one range a line */
 char *model_reports(const Model *model);

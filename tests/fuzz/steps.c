@@ -71,6 +71,8 @@ static const struct {
     {fuzz_step_listen, 10},
     {fuzz_step_requests_nowhere, 10},
     {fuzz_step_system_reset, 10},
+    {fuzz_step_eject, 6},
+    {fuzz_step_remove, 6},
     /* These take as long as hundreds of the others */
     {fuzz_step_migrate, 2},
     {fuzz_step_snapshot, 3},
