@@ -40,6 +40,17 @@ static void mhp_add_device_with(Mhp *mhp, const char *properties)
                MHP_BLOCK_SIZE, MHP_REQUESTED_SIZE, properties);
 }
 
+int mhp_bios_file(void)
+{
+    static const uint8_t code[] = {0xfa, 0xf4, 0xeb, 0xfc}; /* cli; hlt; jmp */
+    int fd = memfd_create("bios", MFD_CLOEXEC);
+
+    g_assert_cmpint(fd, >=, 0);
+    g_assert_no_errno(ftruncate(fd, 0x10000));
+    g_assert_cmpint(pwrite(fd, code, sizeof(code), 0xfff0), ==, sizeof(code));
+    return fd;
+}
+
 static void mhp_add_device(Mhp *mhp)
 {
     mhp_add_device_with(mhp, "");
@@ -308,6 +319,17 @@ void mhp_assert_reports(Mhp *mhp, unsigned nb_blocks, const char *lines)
                                json_array_get_string_element(array, i));
     }
     g_assert_cmpstr(got->str, ==, lines);
+}
+
+char *mhp_hmp(Mhp *mhp, const char *command_line)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(JsonNode) result = NULL;
+
+    result = qmp_executef(vm_qmp(mhp->vm), &error, "human-monitor-command",
+                          "{'command-line': '%s'}", command_line);
+    g_assert_no_error(error);
+    return g_strdup(json_node_get_string(result));
 }
 
 uint64_t mhp_backed_size(Mhp *mhp)

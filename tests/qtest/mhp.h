@@ -41,6 +41,12 @@ typedef struct Mhp {
     uint64_t addr; /* of the region */
 } Mhp;
 
+/*
+ * For a machine that can run: firmware whose vCPU sleeps. The file is to be
+ * closed by the caller, after QEMU has started.
+ */
+int mhp_bios_file(void);
+
 /* A machine whose device's driver runs */
 Mhp *mhp_new(void);
 
@@ -124,6 +130,9 @@ void mhp_wait_discarded(Mhp *mhp);
  * there is one, and the lines about them
  */
 void mhp_assert_reports(Mhp *mhp, unsigned nb_blocks, const char *lines);
+
+/* What the monitor for people answers */
+char *mhp_hmp(Mhp *mhp, const char *command_line);
 
 /* Bytes of the region that cost the host memory; whether all of a part does */
 uint64_t mhp_backed_size(Mhp *mhp);

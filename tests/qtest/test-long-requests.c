@@ -30,18 +30,6 @@
 #define MACHINE_Q35 "q35"
 #define MACHINE_PC "pc"
 
-/* A vCPU that sleeps, so that a machine can run and stop in a test */
-static int bios_file(void)
-{
-    static const uint8_t code[] = {0xfa, 0xf4, 0xeb, 0xfc}; /* cli; hlt; jmp */
-    int fd = memfd_create("bios", MFD_CLOEXEC);
-
-    g_assert_cmpint(fd, >=, 0);
-    g_assert_no_errno(ftruncate(fd, 0x10000));
-    g_assert_cmpint(pwrite(fd, code, sizeof(code), 0xfff0), ==, sizeof(code));
-    return fd;
-}
-
 static void add_device(Mhp *mhp, const char *properties)
 {
     mhp->memory = memfd_create("region", MFD_CLOEXEC);
@@ -61,7 +49,7 @@ static Mhp *start(const char *machine, const char *properties)
 {
     g_autoptr(GError) error = NULL;
     Mhp *mhp = g_new0(Mhp, 1);
-    int bios = bios_file();
+    int bios = mhp_bios_file();
 
     mhp->vm = vm_new();
     mhp->qtest = qtest_new(mhp->vm);
