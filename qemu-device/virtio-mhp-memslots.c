@@ -147,12 +147,3 @@ void virtio_mhp_memslots_unmap_unused(VirtIOMHP *vmhp,
         virtio_mhp_memslots_update(vmhp, range, false);
     }
 }
-
-void virtio_mhp_memslots_map_plugged(VirtIOMHP *vmhp)
-{
-    VirtIOMHPRange run = {0};
-
-    while (virtio_mhp_blocks_next_run(&vmhp->blocks, true, &run)) {
-        virtio_mhp_memslots_map(vmhp, &run);
-    }
-}

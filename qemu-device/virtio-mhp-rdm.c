@@ -126,20 +126,6 @@ void virtio_mhp_rdm_unplug(VirtIOMHP *vmhp, const VirtIOMHPRange *range)
     }
 }
 
-bool virtio_mhp_rdm_plug_again(VirtIOMHP *vmhp)
-{
-    RamDiscardListener *listener;
-
-    QLIST_FOREACH (listener, &vmhp->rdm_listeners, next) {
-        if (virtio_mhp_rdm_for_each_run(vmhp, true, listener->section,
-                                        virtio_mhp_rdm_tell_plugged,
-                                        listener)) {
-            return false;
-        }
-    }
-    return true;
-}
-
 static uint64_t virtio_mhp_rdm_get_min_granularity(const RamDiscardManager *rdm,
                                                    const MemoryRegion *mr)
 {

@@ -141,17 +141,28 @@ static int virtio_mhp_early_pre_save(void *opaque)
     return 0;
 }
 
-static void virtio_mhp_early_load_bitmap(VirtIOMHP *vmhp)
+/*
+ * As for a PLUG: who uses a slot comes when it is mapped, and is told then of
+ * what is plugged. So a block counts only after it was mapped and told, or it
+ * would be told twice.
+ */
+static bool virtio_mhp_early_load_bitmap(VirtIOMHP *vmhp)
 {
     uint64_t i;
 
     for (i = 0; i < vmhp->blocks.nb_blocks; i++) {
-        if (vmhp->vmstate.bitmap[i / 8] >> i % 8 & 1) {
-            const VirtIOMHPRange block = {i, 1};
+        const VirtIOMHPRange block = {i, 1};
 
-            virtio_mhp_blocks_set_plugged(&vmhp->blocks, &block, true);
+        if (!(vmhp->vmstate.bitmap[i / 8] >> i % 8 & 1)) {
+            continue;
         }
+        virtio_mhp_memslots_map(vmhp, &block);
+        if (!virtio_mhp_rdm_plug(vmhp, &block)) {
+            return false;
+        }
+        virtio_mhp_blocks_set_plugged(&vmhp->blocks, &block, true);
     }
+    return true;
 }
 
 /*
@@ -173,9 +184,7 @@ static int virtio_mhp_early_post_load(void *opaque, int version_id)
         error_report_err(err);
         return -EBUSY;
     }
-    virtio_mhp_early_load_bitmap(vmhp);
-    virtio_mhp_memslots_map_plugged(vmhp);
-    if (!virtio_mhp_rdm_plug_again(vmhp)) {
+    if (!virtio_mhp_early_load_bitmap(vmhp)) {
         error_report(
             "mhp-vmemmap-mem: a device that uses the guest's memory cannot take what is plugged on the migration's source");
         return -EBUSY;

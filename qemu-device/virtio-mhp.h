@@ -205,8 +205,6 @@ bool virtio_mhp_size_change(VirtIOMHP *vmhp, uint64_t value, Error **errp);
 bool virtio_mhp_rdm_plug(VirtIOMHP *vmhp, const VirtIOMHPRange *range);
 /* Before those blocks of the range that are plugged become unplugged */
 void virtio_mhp_rdm_unplug(VirtIOMHP *vmhp, const VirtIOMHPRange *range);
-/* After all of the blocks' state has been replaced */
-bool virtio_mhp_rdm_plug_again(VirtIOMHP *vmhp);
 void virtio_mhp_rdm_class_init(ObjectClass *klass);
 
 /* virtio-mhp-memslots.c: how much of the region the machine maps */
@@ -217,11 +215,10 @@ void virtio_mhp_memslots_decide(VirtIOMHP *vmhp, unsigned int limit);
 unsigned int virtio_mhp_memslots_count(const VirtIOMHP *vmhp);
 void virtio_mhp_memslots_realize(VirtIOMHP *vmhp);
 void virtio_mhp_memslots_finalize(VirtIOMHP *vmhp);
-/* Before blocks become plugged, after they became unplugged, after loading */
+/* Before blocks become plugged and listeners hear of it; after unplugging */
 void virtio_mhp_memslots_map(VirtIOMHP *vmhp, const VirtIOMHPRange *range);
 void virtio_mhp_memslots_unmap_unused(VirtIOMHP *vmhp,
                                       const VirtIOMHPRange *range);
-void virtio_mhp_memslots_map_plugged(VirtIOMHP *vmhp);
 
 /* virtio-mhp-request.c: what each request means */
 

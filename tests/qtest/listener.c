@@ -8,9 +8,14 @@
  *
  * It listens while its property "listening" is true, to the part of the
  * backend that "offset" and "size" name. It refuses what starts at or behind
- * "refuse-from", counted from the backend's start.
+ * "refuse-from", counted from the backend's start, and what it has already.
+ *
+ *   -device mhp-test-listener,id=l0,memdev=mem0,follow=on
+ *
+ * This one listens to whatever of the backend the machine maps.
  */
 #include "qemu/osdep.h"
+#include "exec/address-spaces.h"
 #include "exec/memory.h"
 #include "hw/qdev-core.h"
 #include "hw/qdev-properties.h"
@@ -21,6 +26,13 @@
 #define TYPE_MHP_TEST_LISTENER "mhp-test-listener"
 OBJECT_DECLARE_SIMPLE_TYPE(MHPTestListener, MHP_TEST_LISTENER)
 
+/* Listens to one part of the backend */
+typedef struct MHPTestPart {
+    RamDiscardListener listener;
+    MHPTestListener *l;
+    QLIST_ENTRY(MHPTestPart) next;
+} MHPTestPart;
+
 struct MHPTestListener {
     DeviceState parent_obj;
 
@@ -29,7 +41,11 @@ struct MHPTestListener {
     uint64_t size;
     uint64_t refuse_from;
     bool listening;
-    RamDiscardListener listener;
+    bool follow;
+    MHPTestPart part; /* that "listening" is about */
+    QLIST_HEAD(, MHPTestPart) mapped;
+    MemoryListener memory_listener;
+    bool *has;      /* for each block of the backend */
     GString *heard; /* "+0x0-0x200000 -0x0-0x200000 ", minus is discard */
 };
 
@@ -44,14 +60,46 @@ static void mhp_test_add(GString *text, char sign,
                            start + int128_get64(section->size));
 }
 
+static RamDiscardManager *mhp_test_manager(MHPTestListener *l)
+{
+    return memory_region_get_ram_discard_manager(&l->memdev->mr);
+}
+
+static uint64_t mhp_test_granularity(MHPTestListener *l)
+{
+    return ram_discard_manager_get_min_granularity(mhp_test_manager(l),
+                                                   &l->memdev->mr);
+}
+
+/* Whether it had any of the section's blocks; from now on it has all or none */
+static bool mhp_test_take(MHPTestListener *l,
+                          const MemoryRegionSection *section, bool has)
+{
+    const uint64_t granularity = mhp_test_granularity(l);
+    const uint64_t start = section->offset_within_region;
+    const uint64_t end = start + int128_get64(section->size);
+    bool had = false;
+    uint64_t i;
+
+    for (i = start / granularity; i * granularity < end; i++) {
+        had |= l->has[i];
+        l->has[i] = has;
+    }
+    return had;
+}
+
 static int mhp_test_notify_populate(RamDiscardListener *listener,
                                     MemoryRegionSection *section)
 {
-    MHPTestListener *l = container_of(listener, MHPTestListener, listener);
+    MHPTestListener *l = container_of(listener, MHPTestPart, listener)->l;
 
     if (section->offset_within_region >= l->refuse_from) {
         mhp_test_add(l->heard, '!', section);
         return -ENOSPC;
+    }
+    if (mhp_test_take(l, section, true)) {
+        mhp_test_add(l->heard, '=', section);
+        return -EEXIST;
     }
     mhp_test_add(l->heard, '+', section);
     return 0;
@@ -60,14 +108,59 @@ static int mhp_test_notify_populate(RamDiscardListener *listener,
 static void mhp_test_notify_discard(RamDiscardListener *listener,
                                     MemoryRegionSection *section)
 {
-    MHPTestListener *l = container_of(listener, MHPTestListener, listener);
+    MHPTestListener *l = container_of(listener, MHPTestPart, listener)->l;
 
+    mhp_test_take(l, section, false);
     mhp_test_add(l->heard, '-', section);
 }
 
-static RamDiscardManager *mhp_test_manager(MHPTestListener *l)
+static void mhp_test_register(MHPTestListener *l, MHPTestPart *part,
+                              MemoryRegionSection *section)
 {
-    return memory_region_get_ram_discard_manager(&l->memdev->mr);
+    part->l = l;
+    ram_discard_listener_init(&part->listener, mhp_test_notify_populate,
+                              mhp_test_notify_discard, false);
+    ram_discard_manager_register_listener(mhp_test_manager(l), &part->listener,
+                                          section);
+}
+
+static void mhp_test_unregister(MHPTestListener *l, MHPTestPart *part)
+{
+    ram_discard_manager_unregister_listener(mhp_test_manager(l),
+                                            &part->listener);
+}
+
+static void mhp_test_region_add(MemoryListener *listener,
+                                MemoryRegionSection *section)
+{
+    MHPTestListener *l = container_of(listener, MHPTestListener,
+                                      memory_listener);
+    MHPTestPart *part;
+
+    if (section->mr == &l->memdev->mr) {
+        part = g_new0(MHPTestPart, 1);
+        QLIST_INSERT_HEAD(&l->mapped, part, next);
+        mhp_test_register(l, part, section);
+    }
+}
+
+static void mhp_test_region_del(MemoryListener *listener,
+                                MemoryRegionSection *section)
+{
+    MHPTestListener *l = container_of(listener, MHPTestListener,
+                                      memory_listener);
+    MHPTestPart *part, *next;
+
+    QLIST_FOREACH_SAFE(part, &l->mapped, next, next)
+    {
+        if (section->mr == &l->memdev->mr &&
+            section->offset_within_region ==
+                part->listener.section->offset_within_region) {
+            mhp_test_unregister(l, part);
+            QLIST_REMOVE(part, next);
+            g_free(part);
+        }
+    }
 }
 
 static MemoryRegionSection mhp_test_section(MHPTestListener *l)
@@ -85,13 +178,9 @@ static void mhp_test_set_listening(Object *obj, bool value, Error **errp)
     MemoryRegionSection section = mhp_test_section(l);
 
     if (value && !l->listening) {
-        ram_discard_listener_init(&l->listener, mhp_test_notify_populate,
-                                  mhp_test_notify_discard, false);
-        ram_discard_manager_register_listener(mhp_test_manager(l), &l->listener,
-                                              &section);
+        mhp_test_register(l, &l->part, &section);
     } else if (!value && l->listening) {
-        ram_discard_manager_unregister_listener(mhp_test_manager(l),
-                                                &l->listener);
+        mhp_test_unregister(l, &l->part);
     }
     l->listening = value;
 }
@@ -148,10 +237,8 @@ static bool mhp_test_get_populated(Object *obj, Error **errp)
 static char *mhp_test_get_granularity(Object *obj, Error **errp)
 {
     MHPTestListener *l = MHP_TEST_LISTENER(obj);
-    const uint64_t size = ram_discard_manager_get_min_granularity(
-        mhp_test_manager(l), &l->memdev->mr);
 
-    return g_strdup_printf("%" PRIu64, size);
+    return g_strdup_printf("%" PRIu64, mhp_test_granularity(l));
 }
 
 static void mhp_test_realize(DeviceState *dev, Error **errp)
@@ -162,8 +249,18 @@ static void mhp_test_realize(DeviceState *dev, Error **errp)
         error_setg(errp, "wanted a backend that a manager watches");
         return;
     }
+    l->has = g_new0(bool, memory_region_size(&l->memdev->mr) /
+                              mhp_test_granularity(l));
     if (!l->size) {
         l->size = memory_region_size(&l->memdev->mr);
+    }
+    if (l->follow) {
+        l->memory_listener = (MemoryListener){
+            .name = TYPE_MHP_TEST_LISTENER,
+            .region_add = mhp_test_region_add,
+            .region_del = mhp_test_region_del,
+        };
+        memory_listener_register(&l->memory_listener, &address_space_memory);
     }
 }
 
@@ -172,6 +269,7 @@ static const Property mhp_test_properties[] = {
                      HostMemoryBackend *),
     DEFINE_PROP_SIZE("offset", MHPTestListener, offset, 0),
     DEFINE_PROP_SIZE("size", MHPTestListener, size, 0),
+    DEFINE_PROP_BOOL("follow", MHPTestListener, follow, false),
 };
 
 static void mhp_test_instance_init(Object *obj)

@@ -10,6 +10,9 @@
 
 #define DYNAMIC "-global", "virtio-mhp.dynamic-memslots=on"
 
+/* One who uses what is mapped, as VFIO does, and takes nothing twice */
+#define FOLLOWER "mhp-test-listener,id=l0,memdev=mem0,follow=on"
+
 static const char *const dynamic[] = {DYNAMIC, NULL};
 
 /* How many slots the machine's address space has now */
@@ -81,6 +84,81 @@ static void test_migration_maps_what_is_plugged(void)
     migrate_free_uri(uri);
 }
 
+static const char *const *followed(void)
+{
+    static const char *args[] = {DYNAMIC,   "-plugin", NULL,
+                                 "-device", FOLLOWER,  NULL};
+
+    args[3] = g_getenv("MHP_TEST_LISTENER");
+    g_assert_nonnull(args[3]);
+    return args;
+}
+
+static void assert_heard(Mhp *mhp, const char *wanted)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(JsonNode) heard = qmp_executef(
+        vm_qmp(mhp->vm), &error, "qom-get",
+        "{'path': '/machine/peripheral/l0', 'property': 'heard'}");
+
+    g_assert_no_error(error);
+    g_assert_cmpstr(json_node_get_string(heard), ==, wanted);
+}
+
+static void test_followers_hear_of_each_slot(void)
+{
+    g_autoptr(Mhp) mhp = mhp_new_with_args(followed());
+
+    mhp_expect(mhp_plug(mhp, 0, 2), ACK);
+    mhp_expect(mhp_plug(mhp, 4, 1), ACK);
+    assert_heard(mhp, "+0x0-0x400000 +0x800000-0xa00000");
+    mhp_expect(mhp_unplug_all(mhp), ACK);
+    assert_heard(mhp, "-0x0-0x400000 -0x800000-0xa00000");
+    mhp_expect(mhp_plug(mhp, 63, 1), ACK);
+    assert_heard(mhp, "+0x7e00000-0x8000000");
+}
+
+static void test_migration_tells_followers_once(void)
+{
+    char *uri = migrate_new_uri("unix");
+    {
+        g_autoptr(Mhp) source = mhp_new_with_args(dynamic);
+        g_autoptr(Mhp) target = mhp_new_incoming(source, followed());
+
+        mhp_expect(mhp_plug(source, 3, 2), ACK);
+        mhp_expect(mhp_plug(source, 63, 1), ACK);
+        migration_listen(target->vm, uri);
+        migrate(source, target, uri);
+        assert_heard(target, "+0x600000-0x800000 +0x800000-0xa00000"
+                             " +0x7e00000-0x8000000");
+        mhp_expect(mhp_unplug(target, 4, 1), ACK);
+        assert_heard(target, "-0x800000-0xa00000");
+    }
+    migrate_free_uri(uri);
+}
+
+/* Into a machine in which a slot with other blocks is mapped */
+static void test_snapshot_tells_followers_once(void)
+{
+    char *uri = migrate_new_uri("file");
+    {
+        g_autoptr(Mhp) mhp = mhp_new_with_args(followed());
+
+        migration_add_disk(mhp->vm, strchr(uri, ':') + 1);
+        mhp_expect(mhp_plug(mhp, 3, 2), ACK);
+        migration_save(mhp->vm, "one");
+        mhp_expect(mhp_plug(mhp, 7, 1), ACK);
+        mhp_expect(mhp_unplug(mhp, 3, 1), ACK);
+        assert_heard(mhp, "+0x600000-0xa00000 +0xe00000-0x1000000"
+                          " -0x600000-0x800000");
+        mhp_load_snapshot(mhp, "one");
+        assert_heard(mhp, "-0x800000-0xa00000 -0xe00000-0x1000000"
+                          " +0x600000-0x800000 +0x800000-0xa00000");
+        g_assert_cmpuint(nb_slots(mhp), ==, 1);
+    }
+    migrate_free_uri(uri);
+}
+
 /* Without the property all is mapped from the start */
 static void test_off_has_no_slots(void)
 {
@@ -100,6 +178,9 @@ int main(int argc, char **argv)
     ADD(maps_what_is_plugged);
     ADD(unmaps_all_at_once);
     ADD(migration_maps_what_is_plugged);
+    ADD(followers_hear_of_each_slot);
+    ADD(migration_tells_followers_once);
+    ADD(snapshot_tells_followers_once);
     ADD(off_has_no_slots);
     return g_test_run();
 }
