@@ -93,6 +93,23 @@ void virtio_mhp_memslots_realize(VirtIOMHP *vmhp)
     }
 }
 
+/*
+ * A guest can take the device out while slots are mapped, each of which then
+ * keeps the device, and with it the backend.
+ */
+void virtio_mhp_memslots_unrealize(VirtIOMHP *vmhp)
+{
+    unsigned int i;
+
+    for (i = 0; i < vmhp->memslots.nb_slots; i++) {
+        MemoryRegion *slot = &vmhp->memslots.slots[i];
+
+        if (memory_region_is_mapped(slot)) {
+            memory_region_del_subregion(vmhp->memslots.container, slot);
+        }
+    }
+}
+
 /* QOM has let go of the regions, which are the device's children. */
 void virtio_mhp_memslots_finalize(VirtIOMHP *vmhp)
 {

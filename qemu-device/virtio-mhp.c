@@ -110,6 +110,7 @@ static void virtio_mhp_unrealize(DeviceState *dev)
     virtio_mhp_op_cleanup(vmhp, virtio_mhp_give_host);
     virtio_mhp_busy_cleanup(vmhp);
     virtio_cleanup(vdev);
+    virtio_mhp_memslots_unrealize(vmhp);
     virtio_mhp_blocks_free(&vmhp->blocks);
 }
 

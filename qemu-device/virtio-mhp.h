@@ -214,6 +214,7 @@ MemoryRegion *virtio_mhp_memslots_region(VirtIOMHP *vmhp);
 void virtio_mhp_memslots_decide(VirtIOMHP *vmhp, unsigned int limit);
 unsigned int virtio_mhp_memslots_count(const VirtIOMHP *vmhp);
 void virtio_mhp_memslots_realize(VirtIOMHP *vmhp);
+void virtio_mhp_memslots_unrealize(VirtIOMHP *vmhp);
 void virtio_mhp_memslots_finalize(VirtIOMHP *vmhp);
 /* Before blocks become plugged and listeners hear of it; after unplugging */
 void virtio_mhp_memslots_map(VirtIOMHP *vmhp, const VirtIOMHPRange *range);

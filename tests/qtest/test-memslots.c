@@ -7,6 +7,7 @@
 
 #include "mhp.h"
 #include "migrate.h"
+#include "wait.h"
 
 #define DYNAMIC "-global", "virtio-mhp.dynamic-memslots=on"
 
@@ -159,6 +160,37 @@ static void test_snapshot_tells_followers_once(void)
     migrate_free_uri(uri);
 }
 
+static bool region_has_gone(void *opaque, GError **error)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/maps",
+                                            vm_pid(((Mhp *)opaque)->vm));
+    g_autofree char *maps = NULL;
+
+    return g_file_get_contents(path, &maps, NULL, error) &&
+           !strstr(maps, "/memfd:region");
+}
+
+/* A guest takes the device out, which it can do at any time on this machine */
+static void test_removal_lets_go_of_plugged_memory(void)
+{
+    g_autoptr(Mhp) mhp = mhp_new_pc(",dynamic-memslots=on");
+    g_autoptr(GError) error = NULL;
+    g_autoptr(JsonNode) event = NULL, result = NULL;
+
+    mhp_expect(mhp_plug(mhp, 0, 2), ACK);
+    mhp_eject(mhp);
+    event = qmp_wait_event(vm_qmp(mhp->vm), "DEVICE_DELETED", 10000, &error);
+    g_assert_no_error(error);
+    g_assert_nonnull(event);
+    result = qmp_executef(vm_qmp(mhp->vm), &error, "object-del",
+                          "{'id': 'mem0'}");
+    g_assert_no_error(error);
+    g_assert_nonnull(result);
+    wait_until(region_has_gone, mhp, 10000, "the end of the backend's memory",
+               &error);
+    g_assert_no_error(error);
+}
+
 /* Without the property all is mapped from the start */
 static void test_off_has_no_slots(void)
 {
@@ -181,6 +213,7 @@ int main(int argc, char **argv)
     ADD(followers_hear_of_each_slot);
     ADD(migration_tells_followers_once);
     ADD(snapshot_tells_followers_once);
+    ADD(removal_lets_go_of_plugged_memory);
     ADD(off_has_no_slots);
     return g_test_run();
 }
