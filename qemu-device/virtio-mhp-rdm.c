@@ -7,6 +7,14 @@
  * What a listener was told is always what the bookkeeping says: it hears of
  * blocks just before they become plugged or unplugged, and a block is plugged
  * only if no listener refuses it.
+ *
+ * Three answers are also given to threads of a migration, without the big QEMU
+ * lock: is_populated to postcopy's fault thread, replay_discarded to the return
+ * path when postcopy recovers, replay_populated to a background snapshot that
+ * begins. They only read the table of blocks, which stays from publish to
+ * withdraw. No request changes it while the guest is moved or saved
+ * (virtio-mhp-busy.c); one that ends just then changes single bytes, so that a
+ * block is seen as it was or as it is.
  */
 #include "qemu/osdep.h"
 #include "exec/memory.h"
@@ -220,6 +228,17 @@ static void virtio_mhp_rdm_unregister_listener(RamDiscardManager *rdm,
     QLIST_REMOVE(listener, next);
     memory_region_section_free_copy(listener->section);
     listener->section = NULL;
+}
+
+void virtio_mhp_rdm_publish(VirtIOMHP *vmhp)
+{
+    memory_region_set_ram_discard_manager(&vmhp->memdev->mr,
+                                          RAM_DISCARD_MANAGER(vmhp));
+}
+
+void virtio_mhp_rdm_withdraw(VirtIOMHP *vmhp)
+{
+    memory_region_set_ram_discard_manager(&vmhp->memdev->mr, NULL);
 }
 
 void virtio_mhp_rdm_class_init(ObjectClass *klass)

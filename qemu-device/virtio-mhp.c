@@ -39,9 +39,6 @@ static bool virtio_mhp_take_host(VirtIOMHP *vmhp, Error **errp)
         return false;
     }
     host_memory_backend_set_mapped(vmhp->memdev, true);
-    /* The region must have its manager when the machine maps it. */
-    memory_region_set_ram_discard_manager(&vmhp->memdev->mr,
-                                          RAM_DISCARD_MANAGER(vmhp));
     return true;
 }
 
@@ -93,6 +90,8 @@ static void virtio_mhp_realize(DeviceState *dev, Error **errp)
     virtio_mhp_vmstate_add(vmhp);
     virtio_mhp_balloon_add(vmhp);
     virtio_mhp_event_init(vmhp);
+    /* Now that all can be answered; the machine maps the region after this. */
+    virtio_mhp_rdm_publish(vmhp);
 }
 
 static void virtio_mhp_unrealize(DeviceState *dev)
@@ -100,12 +99,12 @@ static void virtio_mhp_unrealize(DeviceState *dev)
     VirtIODevice *vdev = VIRTIO_DEVICE(dev);
     VirtIOMHP *vmhp = VIRTIO_MHP(dev);
 
+    virtio_mhp_rdm_withdraw(vmhp);
     virtio_mhp_event_cleanup(vmhp);
     virtio_mhp_balloon_remove(vmhp);
     virtio_mhp_vmstate_remove(vmhp);
     virtio_mhp_system_reset_remove(vmhp);
     virtio_mhp_queue_cleanup(vmhp);
-    memory_region_set_ram_discard_manager(&vmhp->memdev->mr, NULL);
     virtio_mhp_pending_cleanup(vmhp);
     virtio_mhp_op_cleanup(vmhp, virtio_mhp_give_host);
     virtio_mhp_busy_cleanup(vmhp);

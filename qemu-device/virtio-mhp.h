@@ -31,7 +31,8 @@
  *   module.c                 the plugin
  *
  * What goes the other way are callbacks and notifiers. Everything runs under
- * the big QEMU lock, so there is no lock here but the worker's.
+ * the big QEMU lock, so there is no lock here but the worker's; virtio-mhp-rdm.c
+ * says why it may answer the threads of a migration without it.
  */
 #ifndef VIRTIO_MHP_H
 #define VIRTIO_MHP_H
@@ -205,6 +206,9 @@ bool virtio_mhp_size_change(VirtIOMHP *vmhp, uint64_t value, Error **errp);
 bool virtio_mhp_rdm_plug(VirtIOMHP *vmhp, const VirtIOMHPRange *range);
 /* Before those blocks of the range that are plugged become unplugged */
 void virtio_mhp_rdm_unplug(VirtIOMHP *vmhp, const VirtIOMHPRange *range);
+/* From the one to the other, all may ask: the blocks must be there */
+void virtio_mhp_rdm_publish(VirtIOMHP *vmhp);
+void virtio_mhp_rdm_withdraw(VirtIOMHP *vmhp);
 void virtio_mhp_rdm_class_init(ObjectClass *klass);
 
 /* virtio-mhp-memslots.c: how much of the region the machine maps */
