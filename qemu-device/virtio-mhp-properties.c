@@ -12,6 +12,12 @@
 #include "qapi/visitor.h"
 #include "virtio-mhp.h"
 
+/*
+ * The guest decides how many ranges there are. An answer of 10 MiB is the end
+ * of libvirt's connection to the monitor.
+ */
+#define VIRTIO_MHP_STUCK_RANGES_MAX 256
+
 static void virtio_mhp_get_size(Object *obj, Visitor *v, const char *name,
                                 void *opaque, Error **errp)
 {
@@ -110,10 +116,21 @@ static void virtio_mhp_get_stuck_blocks(Object *obj, Visitor *v,
 {
     const VirtIOMHPBlocks *blocks = &VIRTIO_MHP(obj)->blocks;
     VirtIOMHPRange range = {0};
+    uint64_t nb_ranges = 0, nb_blocks = 0;
     strList *list = NULL, **tail = &list;
 
     while (virtio_mhp_blocks_next_stuck(blocks, &range)) {
-        QAPI_LIST_APPEND(tail, virtio_mhp_stuck_text(blocks, &range));
+        if (++nb_ranges <= VIRTIO_MHP_STUCK_RANGES_MAX) {
+            QAPI_LIST_APPEND(tail, virtio_mhp_stuck_text(blocks, &range));
+        } else {
+            nb_blocks += range.nb_blocks;
+        }
+    }
+    if (nb_blocks) {
+        QAPI_LIST_APPEND(
+            tail, g_strdup_printf(
+                      "and %" PRIu64 " more ranges, %" PRIu64 " blocks",
+                      nb_ranges - VIRTIO_MHP_STUCK_RANGES_MAX, nb_blocks));
     }
     visit_type_strList(v, name, &list, errp);
     qapi_free_strList(list);

@@ -180,15 +180,22 @@ Mhp *mhp_new(void)
     return mhp_new_with_args(no_args);
 }
 
-Mhp *mhp_new_anonymous(void)
+Mhp *mhp_new_of_blocks(unsigned nb_blocks)
 {
     Mhp *mhp = mhp_alloc();
 
-    vm_add_opt(mhp->vm, "object", "memory-backend-ram,id=mem0,size=%" PRIu64,
-               MHP_REGION_SIZE);
+    vm_add_args(mhp->vm, "-m", "maxmem=4G", NULL);
+    vm_add_opt(mhp->vm, "object",
+               "memory-backend-ram,id=mem0,reserve=off,size=%" PRIu64,
+               nb_blocks * MHP_BLOCK_SIZE);
     mhp_add_device(mhp);
     mhp_start(mhp);
     return mhp;
+}
+
+Mhp *mhp_new_anonymous(void)
+{
+    return mhp_new_of_blocks(MHP_NB_BLOCKS);
 }
 
 void mhp_free(Mhp *mhp)

@@ -56,6 +56,9 @@ Mhp *mhp_new_with_args(const char *const *args);
 /* The same, of memory that no file holds: what costs the host is in its RSS */
 Mhp *mhp_new_anonymous(void);
 
+/* The same with other than MHP_NB_BLOCKS, of up to 3 GiB together */
+Mhp *mhp_new_of_blocks(unsigned nb_blocks);
+
 /*
  * A machine of type pc, whose guest can eject the device by itself;
  * @properties begins with a comma, or is empty

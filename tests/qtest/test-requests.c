@@ -291,6 +291,33 @@ static void test_status_is_shown(void)
     mhp_assert_reports(mhp, 1, "0x100600000-0x1007fffff: no-room");
 }
 
+/* DEV-STATUS-3: however many ranges there are, the answer stays short */
+static void test_status_is_shown_within_bounds(void)
+{
+    const unsigned nb_blocks = 600, nb_last = 4, nb_lines = 256;
+    g_autoptr(Mhp) mhp = mhp_new_of_blocks(nb_blocks);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(JsonNode) result = NULL;
+    JsonArray *lines;
+
+    for (unsigned i = 0; i < nb_blocks - nb_last; i++) {
+        mhp_expect(mhp_status(mhp, i, 1, VIRTIO_MHP_REASON_BUSY + i % 2), ACK);
+    }
+    mhp_expect(mhp_status(mhp, nb_blocks - nb_last, nb_last,
+                          VIRTIO_MHP_REASON_NO_ROOM),
+               ACK);
+    result = qmp_executef(vm_qmp(mhp->vm), &error, "qom-get",
+                          "{'path': '%s', 'property': 'stuck-blocks'}",
+                          MHP_QOM_PATH);
+    g_assert_no_error(error);
+    lines = json_node_get_array(result);
+    g_assert_cmpuint(json_array_get_length(lines), ==, nb_lines + 1);
+    g_assert_cmpstr(json_array_get_string_element(lines, nb_lines - 1), ==,
+                    "0x11fe00000-0x11fffffff: pinned");
+    g_assert_cmpstr(json_array_get_string_element(lines, nb_lines), ==,
+                    "and 341 more ranges, 344 blocks");
+}
+
 /* DEV-STATUS-2, but for the device reset (test-reset.c) */
 static void test_status_ends_with_plug_and_unplug(void)
 {
@@ -339,6 +366,7 @@ int main(int argc, char **argv)
     ADD(memmap);
     ADD(status);
     ADD(status_is_shown);
+    ADD(status_is_shown_within_bounds);
     ADD(status_ends_with_plug_and_unplug);
     ADD(status_ends_with_unplug_all_during_migration);
     return g_test_run();
