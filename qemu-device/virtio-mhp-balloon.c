@@ -7,6 +7,9 @@
  * balloon=on goes before those with balloon=auto. The first one has the
  * handler; the list below is the only place where that is decided. What a
  * virtio-balloon had registered is put back when the last device goes.
+ *
+ * A virtio-balloon that holds memory keeps the handler: nobody else could ask
+ * it for that memory, and giving it back is not for this device to decide.
  */
 #include "qemu/osdep.h"
 #include "hw/boards.h"
@@ -59,6 +62,88 @@ static uint64_t virtio_mhp_balloon_actual(const VirtIOMHP *vmhp)
            virtio_mhp_blocks_plugged_size(&vmhp->blocks);
 }
 
+static VirtIOBalloon *virtio_mhp_balloon_find_other(void)
+{
+    Object *obj = object_resolve_path_type("", TYPE_VIRTIO_BALLOON, NULL);
+
+    return obj ? VIRTIO_BALLOON(obj) : NULL;
+}
+
+static void virtio_mhp_balloon_other_stat(void *opaque, BalloonInfo *info)
+{
+    const VirtIOBalloon *other = opaque;
+
+    info->actual = virtio_mhp_balloon_boot_size() -
+                   (uint64_t)other->actual * VIRTIO_BALLOON_PAGE_SIZE;
+}
+
+static void virtio_mhp_balloon_other_to_target(void *opaque, ram_addr_t target)
+{
+    VirtIOBalloon *other = opaque;
+    const uint64_t size = virtio_mhp_balloon_boot_size();
+
+    other->num_pages = (size - MIN(target, size)) / VIRTIO_BALLOON_PAGE_SIZE;
+    virtio_notify_config(VIRTIO_DEVICE(other));
+}
+
+/* What the guest has put into it may be less, or not have come out yet. */
+static bool virtio_mhp_balloon_check_other(const VirtIOBalloon *other,
+                                           Error **errp)
+{
+    const uint64_t pages = MAX(other->num_pages, other->actual);
+
+    if (pages) {
+        g_autofree char *got = virtio_mhp_size_text(pages *
+                                                    VIRTIO_BALLOON_PAGE_SIZE);
+
+        error_setg(
+            errp,
+            "property 'balloon' wants a virtio-balloon that holds no memory, got one that holds %s",
+            got);
+        return false;
+    }
+    return true;
+}
+
+/* Its functions are its own, so these do what they did. */
+static void virtio_mhp_balloon_give_to_other(void)
+{
+    VirtIOBalloon *other = virtio_mhp_balloon_find_other();
+
+    if (other && virtio_mhp_balloon_is_taken) {
+        qemu_add_balloon_handler(virtio_mhp_balloon_other_to_target,
+                                 virtio_mhp_balloon_other_stat, other);
+    }
+    virtio_mhp_balloon_is_taken = false;
+}
+
+static void virtio_mhp_balloon_warn_of_other(Error *err)
+{
+    warn_reportf_err(err,
+                     "virtio-mhp: the balloon commands go to another device: ");
+}
+
+/*
+ * It is this device's while the virtio-balloon is told to hold nothing, and
+ * only a migration or a snapshot can have changed that. What the virtio-balloon
+ * says that it has does not count: the guest could take the handler away by it.
+ */
+void virtio_mhp_balloon_look(void)
+{
+    const VirtIOBalloon *other = virtio_mhp_balloon_owner
+                                     ? virtio_mhp_balloon_find_other()
+                                     : NULL;
+    Error *err = NULL;
+
+    if (other && other->num_pages) {
+        virtio_mhp_balloon_check_other(other, &err);
+        virtio_mhp_balloon_warn_of_other(err);
+        qemu_remove_balloon_handler(virtio_mhp_balloon_owner);
+        virtio_mhp_balloon_owner = NULL;
+        virtio_mhp_balloon_give_to_other();
+    }
+}
+
 void virtio_mhp_balloon_notify(const VirtIOMHP *vmhp)
 {
     qapi_event_send_balloon_change(virtio_mhp_balloon_actual(vmhp));
@@ -66,7 +151,12 @@ void virtio_mhp_balloon_notify(const VirtIOMHP *vmhp)
 
 static void virtio_mhp_balloon_stat(void *opaque, BalloonInfo *info)
 {
-    info->actual = virtio_mhp_balloon_actual(opaque);
+    virtio_mhp_balloon_look();
+    if (virtio_mhp_balloon_is_owner(opaque)) {
+        info->actual = virtio_mhp_balloon_actual(opaque);
+    } else {
+        virtio_mhp_balloon_other_stat(virtio_mhp_balloon_find_other(), info);
+    }
 }
 
 /* The handler cannot fail: what it takes another size for, it says. */
@@ -94,67 +184,35 @@ static uint64_t virtio_mhp_balloon_clamp(const VirtIOMHP *vmhp, uint64_t target)
 static void virtio_mhp_balloon_to_target(void *opaque, ram_addr_t target)
 {
     VirtIOMHP *vmhp = opaque;
-    const uint64_t size = virtio_mhp_balloon_clamp(vmhp, target);
     Error *err = NULL;
 
-    if (!virtio_mhp_size_change(vmhp, size, &err)) {
+    virtio_mhp_balloon_look();
+    if (!virtio_mhp_balloon_is_owner(vmhp)) {
+        virtio_mhp_balloon_other_to_target(virtio_mhp_balloon_find_other(),
+                                           target);
+    } else if (!virtio_mhp_size_change(
+                   vmhp, virtio_mhp_balloon_clamp(vmhp, target), &err)) {
         warn_reportf_err(err, "virtio-mhp: the balloon stays as it is: ");
     }
 }
 
-static VirtIOBalloon *virtio_mhp_balloon_find_other(void)
-{
-    Object *obj = object_resolve_path_type("", TYPE_VIRTIO_BALLOON, NULL);
-
-    return obj ? VIRTIO_BALLOON(obj) : NULL;
-}
-
-static void virtio_mhp_balloon_other_stat(void *opaque, BalloonInfo *info)
-{
-    const VirtIOBalloon *other = opaque;
-
-    info->actual = virtio_mhp_balloon_boot_size() -
-                   (uint64_t)other->actual * VIRTIO_BALLOON_PAGE_SIZE;
-}
-
-static void virtio_mhp_balloon_other_to_target(void *opaque, ram_addr_t target)
-{
-    VirtIOBalloon *other = opaque;
-    const uint64_t size = virtio_mhp_balloon_boot_size();
-
-    other->num_pages = (size - MIN(target, size)) / VIRTIO_BALLOON_PAGE_SIZE;
-    virtio_notify_config(VIRTIO_DEVICE(other));
-}
-
-/*
- * A virtio-balloon lets go of the handler by its own address. It has to give
- * back what it holds, too: nobody could ask it for that later.
- */
-static void virtio_mhp_balloon_take_from_other(void)
+/* It lets go of the handler by its own address, as it would when it goes. */
+static bool virtio_mhp_balloon_take_from_other(Error **errp)
 {
     VirtIOBalloon *other = virtio_mhp_balloon_find_other();
 
+    if (other && !virtio_mhp_balloon_check_other(other, errp)) {
+        return false;
+    }
     if (other) {
         qemu_remove_balloon_handler(other);
-        virtio_mhp_balloon_other_to_target(other, UINT64_MAX);
         virtio_mhp_balloon_is_taken = true;
     }
+    return true;
 }
 
-/* Its functions are its own, so these do what they did. */
-static void virtio_mhp_balloon_give_to_other(void)
-{
-    VirtIOBalloon *other = virtio_mhp_balloon_find_other();
-
-    if (other && virtio_mhp_balloon_is_taken) {
-        qemu_add_balloon_handler(virtio_mhp_balloon_other_to_target,
-                                 virtio_mhp_balloon_other_stat, other);
-    }
-    virtio_mhp_balloon_is_taken = false;
-}
-
-/* Let the first device have the handler, false if another kind has it. */
-static bool virtio_mhp_balloon_update(void)
+/* Let the first device have the handler, or say why it cannot. */
+static bool virtio_mhp_balloon_update(Error **errp)
 {
     VirtIOMHP *first = virtio_mhp_balloons ? virtio_mhp_balloons->data : NULL;
     const bool had_owner = virtio_mhp_balloon_owner;
@@ -164,8 +222,8 @@ static bool virtio_mhp_balloon_update(void)
     }
     if (had_owner) {
         qemu_remove_balloon_handler(virtio_mhp_balloon_owner);
-    } else {
-        virtio_mhp_balloon_take_from_other();
+    } else if (!virtio_mhp_balloon_take_from_other(errp)) {
+        return false;
     }
     virtio_mhp_balloon_owner = NULL;
     if (!first) {
@@ -174,6 +232,9 @@ static bool virtio_mhp_balloon_update(void)
     }
     if (qemu_add_balloon_handler(virtio_mhp_balloon_to_target,
                                  virtio_mhp_balloon_stat, first)) {
+        error_setg(
+            errp,
+            "property 'balloon' wants QEMU's balloon handler, got none, because a device of another kind has it");
         return false;
     }
     virtio_mhp_balloon_owner = first;
@@ -186,12 +247,11 @@ static bool virtio_mhp_balloon_update(void)
 /* When all devices of the command line are there, a virtio-balloon included */
 static void virtio_mhp_balloon_machine_done(Notifier *notifier, void *data)
 {
-    VirtIOMHP *first = virtio_mhp_balloons ? virtio_mhp_balloons->data : NULL;
+    Error *err = NULL;
 
-    if (!virtio_mhp_balloon_update() && first->balloon == ON_OFF_AUTO_ON) {
-        /* Too late to refuse the device */
-        warn_report(
-            "virtio-mhp: property 'balloon' wants QEMU's balloon handler, got none, because a device of another kind has it");
+    if (!virtio_mhp_balloon_update(&err)) {
+        /* Too late to refuse the device, or not worth it */
+        virtio_mhp_balloon_warn_of_other(err);
     }
 }
 
@@ -208,15 +268,20 @@ bool virtio_mhp_balloon_check(const VirtIOMHP *vmhp, Error **errp)
 {
     const VirtIOMHP *first = virtio_mhp_balloons ? virtio_mhp_balloons->data
                                                  : NULL;
+    const VirtIOBalloon *other = virtio_mhp_balloon_owner
+                                     ? NULL
+                                     : virtio_mhp_balloon_find_other();
 
-    if (vmhp->balloon == ON_OFF_AUTO_ON && first &&
-        first->balloon == ON_OFF_AUTO_ON) {
+    if (vmhp->balloon != ON_OFF_AUTO_ON) {
+        return true;
+    }
+    if (first && first->balloon == ON_OFF_AUTO_ON) {
         error_setg(
             errp,
             "property 'balloon' wants to be 'on' for one device, got it for a second one");
         return false;
     }
-    return true;
+    return !other || virtio_mhp_balloon_check_other(other, errp);
 }
 
 void virtio_mhp_balloon_add(VirtIOMHP *vmhp)
@@ -242,6 +307,6 @@ void virtio_mhp_balloon_remove(VirtIOMHP *vmhp)
 {
     virtio_mhp_balloons = g_slist_remove(virtio_mhp_balloons, vmhp);
     if (virtio_mhp_balloon_is_owner(vmhp)) {
-        virtio_mhp_balloon_update();
+        virtio_mhp_balloon_update(NULL);
     }
 }

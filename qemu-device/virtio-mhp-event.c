@@ -20,6 +20,7 @@ static void virtio_mhp_event_bh(void *opaque)
     g_autofree char *path = object_get_canonical_path(OBJECT(proxy));
     const uint64_t size = virtio_mhp_blocks_plugged_size(&vmhp->blocks);
 
+    virtio_mhp_balloon_look();
     if (virtio_mhp_balloon_is_owner(vmhp)) {
         virtio_mhp_balloon_notify(vmhp);
     }

@@ -251,6 +251,11 @@ bool virtio_mhp_balloon_check(const VirtIOMHP *vmhp, Error **errp);
 /* From the one to the other, the device may have the balloon handler */
 void virtio_mhp_balloon_add(VirtIOMHP *vmhp);
 void virtio_mhp_balloon_remove(VirtIOMHP *vmhp);
+/*
+ * Give the handler up if a migration or a snapshot has brought a virtio-balloon
+ * that holds memory. Before anything that depends on whose it is.
+ */
+void virtio_mhp_balloon_look(void);
 bool virtio_mhp_balloon_is_owner(const VirtIOMHP *vmhp);
 /* Whether a change is told by the balloon's event and by no other */
 bool virtio_mhp_balloon_is_only_event(const VirtIOMHP *vmhp);
