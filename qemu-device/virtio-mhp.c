@@ -68,12 +68,40 @@ static size_t virtio_mhp_config_size(const VirtIOMHP *vmhp)
     return virtio_get_config_size(&params, virtio_mhp_own_features(vmhp));
 }
 
+/*
+ * With prealloc=on nobody may discard memory without telling: virtio-balloon
+ * would, for pages that the guest reports as free or puts into it, and nobody
+ * would back them again. It asks for this, as for VFIO.
+ */
+static bool virtio_mhp_forbid_discards(const VirtIOMHP *vmhp, Error **errp)
+{
+    if (vmhp->prealloc && ram_block_uncoordinated_discard_disable(true)) {
+        error_setg(
+            errp,
+            "property 'prealloc' wants memory that stays, got a machine that discards it (a confidential guest's does, for example)");
+        return false;
+    }
+    return true;
+}
+
+static void virtio_mhp_allow_discards(const VirtIOMHP *vmhp)
+{
+    if (vmhp->prealloc) {
+        ram_block_uncoordinated_discard_disable(false);
+    }
+}
+
 static void virtio_mhp_realize(DeviceState *dev, Error **errp)
 {
     VirtIODevice *vdev = VIRTIO_DEVICE(dev);
     VirtIOMHP *vmhp = VIRTIO_MHP(dev);
 
-    if (!virtio_mhp_check(vmhp, errp) || !virtio_mhp_take_host(vmhp, errp)) {
+    if (!virtio_mhp_check(vmhp, errp) ||
+        !virtio_mhp_forbid_discards(vmhp, errp)) {
+        return;
+    }
+    if (!virtio_mhp_take_host(vmhp, errp)) {
+        virtio_mhp_allow_discards(vmhp);
         return;
     }
     vmhp->block_size = virtio_mhp_block_size(vmhp);
@@ -111,6 +139,7 @@ static void virtio_mhp_unrealize(DeviceState *dev)
     virtio_cleanup(vdev);
     virtio_mhp_memslots_unrealize(vmhp);
     virtio_mhp_blocks_free(&vmhp->blocks);
+    virtio_mhp_allow_discards(vmhp);
 }
 
 static void virtio_mhp_get_config(VirtIODevice *vdev, uint8_t *data)

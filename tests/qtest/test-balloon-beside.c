@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Beside a virtio-balloon that somebody uses: what it holds stays in it.
+ * Beside a virtio-balloon that somebody uses: what it holds stays in it, and
+ * what the device has backed beforehand does not get into it.
  */
 #include <linux/virtio_balloon.h>
 #include <string.h>
@@ -322,6 +323,52 @@ static void test_command_after_an_inflated_one_came(void)
     migrate_free_uri(uri);
 }
 
+/* A driver that puts all pages of a block into the virtio-balloon */
+static void inflate_block(Mhp *mhp, VirtioPci *balloon, unsigned block)
+{
+    const unsigned nb_pages = MHP_BLOCK_SIZE / BALLOON_PAGE_SIZE;
+    const struct vring_desc desc = {.addr = MHP_REQ_ADDR,
+                                    .len = nb_pages * sizeof(uint32_t)};
+    const uint64_t pfn = mhp_block_addr(mhp, block) / BALLOON_PAGE_SIZE;
+
+    g_assert_true(
+        virtio_pci_negotiate(balloon, UINT64_C(1) << VIRTIO_F_VERSION_1));
+    for (unsigned i = 0; i < nb_pages; i++) {
+        qtest_write_reg(mhp->qtest, MHP_REQ_ADDR + i * sizeof(uint32_t), 4,
+                        pfn + i);
+    }
+    virtio_pci_run(balloon);
+    virtio_pci_submit(balloon, &desc, 1);
+    g_assert_cmpint(virtio_pci_wait(balloon, NULL), ==, VIRTIO_PCI_USED);
+}
+
+/* Free page reporting asks QEMU the same question before it discards. */
+static void test_prealloc_keeps_memory_out_of_it(void)
+{
+    static const struct {
+        const char *prealloc;
+        uint64_t left;
+    } rows[] = {
+        {"mhp-vmemmap-mem.prealloc=off", 0},
+        {"mhp-vmemmap-mem.prealloc=on", MHP_BLOCK_SIZE},
+    };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++) {
+        const char *const args[] = {"-device", BALLOON, "-global",
+                                    rows[i].prealloc, NULL};
+        g_autoptr(Mhp) mhp = mhp_new_with_args(args);
+        g_autoptr(VirtioPci)
+            balloon = virtio_pci_new(mhp->qtest, BALLOON_PCI_DEVICE_ID);
+
+        g_test_message("row %u", i);
+        mhp_expect(mhp_plug(mhp, 0, 1), ACK);
+        mhp_fill(mhp, 0, 0x55);
+        g_assert_cmpuint(mhp_backed_size(mhp), ==, MHP_BLOCK_SIZE);
+        inflate_block(mhp, balloon, 0);
+        g_assert_cmpuint(mhp_backed_size(mhp), ==, rows[i].left);
+    }
+}
+
 #define ADD(test) \
     g_test_add_func("/virtio-mhp/balloon-beside/" #test, test_##test)
 
@@ -336,5 +383,6 @@ int main(int argc, char **argv)
     ADD(guest_cannot_take_it_back);
     ADD(inflated_one_comes_by_migration);
     ADD(command_after_an_inflated_one_came);
+    ADD(prealloc_keeps_memory_out_of_it);
     return g_test_run();
 }
