@@ -52,6 +52,18 @@ static void test_device_add(void)
             "property 'requested-size' wants a multiple of 2 MiB ('block-size'), got 1 MiB",
         },
         {
+            ", 'memdev': 'mem1', 'block-size': 2097152, 'requested-size': -4096",
+            "property 'requested-size' wants a multiple of 2 MiB ('block-size'), got -4 KiB",
+        },
+        {
+            ", 'memdev': 'mem1', 'block-size': 2097152, 'requested-size': -2097152",
+            "property 'requested-size' wants at most 128 MiB (the size of backend 'mem1'), got -2 MiB",
+        },
+        {
+            ", 'memdev': 'mem1', 'block-size': -1",
+            "property 'block-size' wants a power of two, got -1 bytes",
+        },
+        {
             ", 'memdev': 'mem1', 'node': 1",
             "property 'node' wants less than 1 (the number of NUMA nodes), got 1",
         },
