@@ -257,6 +257,8 @@ static void virtio_mhp_class_init(ObjectClass *klass, void *data)
     virtio_mhp_rdm_class_init(klass);
     virtio_mhp_vmstate_class_init(klass);
     set_bit(DEVICE_CATEGORY_MISC, dc->categories);
+    /* By itself, behind virtio-mmio, nothing would map its memory. */
+    dc->user_creatable = false;
     vdc->realize = virtio_mhp_realize;
     vdc->unrealize = virtio_mhp_unrealize;
     vdc->get_config = virtio_mhp_get_config;

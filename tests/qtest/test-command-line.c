@@ -272,6 +272,12 @@ static void test_machine(void)
             .message = "No 'PCI' bus found for device 'mhp-vmemmap-mem'",
             .machine = "microvm",
         },
+        {
+            /* The part that is no memory device; microvm has a bus for it */
+            .device = "virtio-mhp,memdev=mem0,block-size=2M",
+            .message = "Parameter 'driver' expects a pluggable device type",
+            .machine = "microvm",
+        },
     };
 
     run_rows(rows, G_N_ELEMENTS(rows));
