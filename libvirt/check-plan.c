@@ -48,4 +48,5 @@ void check_plan(const Domain *domain, const Plan *plan, Report *report)
 {
     check_hard_limit(domain, plan, report);
     check_alias(domain, plan, report);
+    check_addresses(domain, plan, report);
 }

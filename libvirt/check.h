@@ -10,6 +10,8 @@
 #include "plan.h"
 
 void check_domain(const Domain *domain, Form form, Report *report);
+/* A part of the next */
+void check_addresses(const Domain *domain, const Plan *plan, Report *report);
 void check_plan(const Domain *domain, const Plan *plan, Report *report);
 
 #endif

@@ -9,6 +9,7 @@
  * Each file uses those before it only:
  *
  *   sizes.c           sizes of memory, as numbers and as text
+ *   host.c            what the host has
  *   options.c         what the user asks for
  *   report.c          what is to be said
  *   xml-read.c        XML in, safely
@@ -19,7 +20,8 @@
  *   check.c           what of it stands in the way
  *   pci.c             a free PCI slot
  *   plan.c            what the domain shall be
- *   check-plan.c      what stands in the way of that
+ *   check-address.c   whether the vCPUs can address it
+ *   check-plan.c      what else stands in the way of that
  *   transform-qemu.c  making it so: what libvirt hands to QEMU
  *   transform.c       and what libvirt knows
  *   mhp-virt-xml.c    from options to output

@@ -84,6 +84,28 @@ static const Refusal refusals[] = {
      "<memtune><hard_limit unit='GiB'>4</hard_limit></memtune><features>",
      "--max 8G",
      "<hard_limit> of <memtune> wants at least 8 GiB and room for QEMU, got 4 GiB: Linux would end QEMU there"},
+    {"more than 40 address bits", "", "", "--max 2T",
+     "<maxMemory> wants at most 988 GiB, because the vCPUs have 40 address bits, got 2 TiB: use a smaller --max, or <maxphysaddr> in <cpu>"},
+    {"more than 40 address bits on pc", "pc-q35-10.0", "pc", "--max 2T",
+     "<maxMemory> wants at most 1018 GiB, because the vCPUs have 40 address bits, got 2 TiB: *"},
+    {"address bits and a slot more", "<memory unit",
+     "<maxMemory slots='2'>4194304</maxMemory><memory unit", "--max 988G",
+     "<maxMemory> wants at most 987 GiB, because the vCPUs have 40 address bits, got 988 GiB: *"},
+    {"address bits and a larger hole for PCI", "</devices>",
+     "<controller type='pci' model='pcie-root'><pcihole64 unit='GiB'>33</pcihole64></controller></devices>",
+     "--max 988G",
+     "<maxMemory> wants at most 987 GiB, because the vCPUs have 40 address bits, got 988 GiB: *"},
+    {"address bits that the domain says", "<features>",
+     "<cpu mode='host-model'><maxphysaddr mode='emulate' bits='36'/></cpu><features>",
+     "--max 256G",
+     "<maxMemory> wants at most 28 GiB, because the vCPUs have 36 address bits, got 256 GiB: *"},
+    {"address bits of the host", "<domain type='qemu'>",
+     "<domain type='kvm'><cpu mode='host-passthrough'/>", "--max 4096T",
+     "<maxMemory> wants at most *, because the vCPUs have * address bits, got 4096 TiB: *"},
+    {"address bits of the host, but not all", "<domain type='qemu'>",
+     "<domain type='kvm'><cpu><maxphysaddr mode='passthrough' limit='39'/></cpu>",
+     "--max 1T",
+     "<maxMemory> wants at most 476 GiB, because the vCPUs have 39 address bits, got 1 TiB: *"},
     {"a confidential guest", "<features>",
      "<launchSecurity type='sev-snp'/><features>", "--max 8G",
      "memory that comes and goes wants a guest that the host can see into, got <launchSecurity type='sev-snp'>"},
@@ -110,6 +132,12 @@ static const Refusal refusals[] = {
      "the XML has a document type declaration, which libvirt never writes"},
     {"an entity that is not declared", "golden", "&a;", "--max 8G",
      "line * is not well-formed XML: Entity 'a' not defined"},
+};
+
+/* What does not stand in the way, but is said by --check */
+static const Refusal notes[] = {
+    {"address bits that an AMD vCPU needs", "", "", "--max 977G",
+     "with vCPUs like AMD's, QEMU puts memory that reaches 1012 GiB above 1 TiB, and 40 address bits do not reach its end"},
 };
 
 /* Wrong options, exit status 2; input does not matter */
@@ -230,6 +258,24 @@ static void test_refusal(gconstpointer opaque)
         g_assert_cmpint(tool_run(input, -1, check, &out, &err), ==, 1);
         g_assert_cmpstr(err, ==, "");
         assert_message(out, refusal->message);
+    }
+}
+
+static void test_note(gconstpointer opaque)
+{
+    const Refusal *note = opaque;
+    g_autofree char *input = replaced(note->from, note->to);
+    g_autofree char *options = g_strconcat(note->options, " --check", NULL);
+    g_autofree char *line = g_strconcat("mhp-virt-xml: note: ", note->message,
+                                        "\n", NULL);
+    g_autofree char *out = NULL;
+    g_autofree char *err = NULL;
+
+    g_assert_cmpint(tool_run(input, -1, options, &out, &err), ==, 0);
+    g_assert_cmpstr(err, ==, "");
+    if (!strstr(out, line)) {
+        g_test_message("wanted: %sgot: %s", line, out);
+        g_test_fail();
     }
 }
 
@@ -397,6 +443,7 @@ int main(int argc, char **argv)
         g_test_add_data_func(again, &goldens[i], test_idempotent);
     }
     add_cases("refused", refusals, G_N_ELEMENTS(refusals), test_refusal);
+    add_cases("note", notes, G_N_ELEMENTS(notes), test_note);
     add_cases("usage", usage, G_N_ELEMENTS(usage), test_usage);
     g_test_add_func("/virt-xml/several problems at once",
                     test_several_problems);
