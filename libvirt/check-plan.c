@@ -44,9 +44,65 @@ static void check_alias(const Domain *domain, const Plan *plan, Report *report)
     }
 }
 
+/* A property that the device has from before, from the tool or by hand */
+static bool is_on(const Domain *domain, const char *property)
+{
+    const xmlNode *node = domain_property(domain->ours.override, property);
+
+    return xml_attribute_is(node, "value", "true") ||
+           xml_attribute_is(node, "value", "on");
+}
+
+/* The device keeps QEMU from discarding anybody's memory behind its back. */
+static void check_backed(const Domain *domain, const Plan *plan, Report *report)
+{
+    const xmlNode *balloon = xml_child(domain->devices, "memballoon");
+
+    if (!plan->prealloc && !plan->page_size && !is_on(domain, "prealloc")) {
+        return;
+    }
+    if (xml_attribute_is(balloon, "freePageReporting", "on")) {
+        report_note(
+            report,
+            "beside --hugepages or --prealloc freePageReporting='on' gives nothing back to the host, of boot memory neither");
+    }
+    if (plan->form == FORM_VIRTIO_MEM &&
+        !xml_attribute_is(balloon, "model", "none")) {
+        report_note(
+            report,
+            "beside --hugepages or --prealloc virsh setmem takes boot memory from the guest, but gives nothing back to the host");
+    }
+}
+
+static bool is_vhost_user(const xmlNode *node)
+{
+    return xml_attribute_is(node, "type", "vhostuser") ||
+           xml_attribute_is(node, "type", "virtiofs") ||
+           xml_attribute_is(node, "name", "vhostuser");
+}
+
+/* Memory devices stand first in what libvirt makes of a domain. */
+static void check_memslots(const Domain *domain, Report *report)
+{
+    const xmlNode *node = domain->devices;
+
+    if (!is_on(domain, "dynamic-memslots")) {
+        return;
+    }
+    while ((node = xml_walk(domain->devices, node)) && !is_vhost_user(node)) {
+    }
+    if (node) {
+        report_note(
+            report,
+            "dynamic-memslots wants vhost-user devices before the memory device, libvirt puts them behind: QEMU refuses those with less than 509 memory slots");
+    }
+}
+
 void check_plan(const Domain *domain, const Plan *plan, Report *report)
 {
     check_hard_limit(domain, plan, report);
     check_alias(domain, plan, report);
     check_addresses(domain, plan, report);
+    check_backed(domain, plan, report);
+    check_memslots(domain, report);
 }

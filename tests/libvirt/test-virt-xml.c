@@ -134,10 +134,44 @@ static const Refusal refusals[] = {
      "line * is not well-formed XML: Entity 'a' not defined"},
 };
 
+/* The end of golden/in/q35.xml, and of what the tool has made of it */
+#define TO_END_OF_DEVICES           \
+    "<memballoon model='virtio'>\n" \
+    "      <stats period='5'/>\n"   \
+    "    </memballoon>\n"           \
+    "  </devices>"
+#define OURS(properties)                                                                               \
+    "<memory model='dimm'><target><size unit='MiB'>128</size></target><alias name='ua-mhp'/></memory>" \
+    "</devices><cpu><numa><cell memory='1048576'/></numa></cpu>"                                       \
+    "<override xmlns='http://libvirt.org/schemas/domain/qemu/1.0'><device alias='ua-mhp'><frontend>"   \
+    "<property name='driver' value='mhp-vmemmap-mem'/>" properties                                     \
+    "</frontend></device></override>"
+
 /* What does not stand in the way, but is said by --check */
 static const Refusal notes[] = {
     {"address bits that an AMD vCPU needs", "", "", "--max 977G",
      "with vCPUs like AMD's, QEMU puts memory that reaches 1012 GiB above 1 TiB, and 40 address bits do not reach its end"},
+    {"free page reporting beside huge pages", "<memballoon model='virtio'",
+     "<memballoon model='virtio' freePageReporting='on'",
+     "--max 8G --hugepages",
+     "beside --hugepages or --prealloc freePageReporting='on' gives nothing back to the host, of boot memory neither"},
+    {"free page reporting beside --prealloc", "<memballoon model='virtio'",
+     "<memballoon model='virtio' freePageReporting='on'",
+     "--max 8G --prealloc --form virtio-mem",
+     "beside --hugepages or --prealloc freePageReporting='on' gives nothing back to the host, of boot memory neither"},
+    {"a balloon beside huge pages", "", "",
+     "--max 8G --hugepages --form virtio-mem",
+     "beside --hugepages or --prealloc virsh setmem takes boot memory from the guest, but gives nothing back to the host"},
+    {"free page reporting beside prealloc from before", TO_END_OF_DEVICES,
+     "<memballoon model='virtio' freePageReporting='on'/>" OURS(
+         "<property name='prealloc' type='bool' value='true'/>"),
+     "",
+     "beside --hugepages or --prealloc freePageReporting='on' gives nothing back to the host, of boot memory neither"},
+    {"memory slots before vhost-user", TO_END_OF_DEVICES,
+     "<filesystem><driver type='virtiofs'/></filesystem>" OURS(
+         "<property name='dynamic-memslots' type='bool' value='true'/>"),
+     "",
+     "dynamic-memslots wants vhost-user devices before the memory device, libvirt puts them behind: QEMU refuses those with less than 509 memory slots"},
 };
 
 /* Wrong options, exit status 2; input does not matter */
