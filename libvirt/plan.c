@@ -8,6 +8,7 @@
 
 #include <inttypes.h>
 
+#include "host.h"
 #include "pci.h"
 #include "sizes.h"
 #include "xml.h"
@@ -64,15 +65,19 @@ static bool plan_block(Plan *plan, const Domain *domain, const Options *options,
                        Report *report)
 {
     const bool kept = domain->ours.form == plan->form;
-    const uint64_t min = MAX(PLAN_DEFAULT_BLOCK, plan->page_size);
+    /* Ordinary pages may become huge ones of the host's. */
+    const uint64_t page = plan->page_size ? plan->page_size
+                                          : host_huge_page_size();
 
+    plan->default_block = MAX(PLAN_DEFAULT_BLOCK, page);
     if (options->block) {
         plan->block = options->block;
     } else {
-        plan->block = kept && domain->ours.block ? domain->ours.block : min;
+        plan->block = kept && domain->ours.block ? domain->ours.block
+                                                 : plan->default_block;
     }
-    if (plan->block < plan->page_size) {
-        g_autofree char *wanted = size_text(plan->page_size);
+    if (plan->block < page) {
+        g_autofree char *wanted = size_text(page);
         g_autofree char *got = size_text(plan->block);
 
         report_problem(

@@ -20,6 +20,8 @@ typedef struct {
     uint64_t max;
     uint64_t region;
     uint64_t block;
+    /* Which the device chooses, too */
+    uint64_t default_block;
     unsigned node;
     /* <memory>, <maxMemory> and its slots */
     uint64_t total;

@@ -59,8 +59,7 @@ static void qemu_set_dimm_place(const Domain *domain, const Plan *plan,
 static void qemu_set_dimm_properties(const Domain *domain, const Plan *plan,
                                      xmlNode *override)
 {
-    const bool is_default = plan->block ==
-                            MAX(PLAN_DEFAULT_BLOCK, plan->page_size);
+    const bool is_default = plan->block == plan->default_block;
     g_autofree char *block = g_strdup_printf("%" PRIu64, plan->block);
     g_autofree char *memdev = g_strconcat(MHP_BACKEND_PREFIX, plan->alias,
                                           NULL);

@@ -3,7 +3,9 @@
  * mhp-virt-xml by itself: what it makes of each XML, and that whatever it
  * cannot change ends in one sentence that says why and in no XML.
  */
+#include <glib/gstdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tool.h"
 
@@ -453,6 +455,49 @@ static void test_full_disk(void)
     assert_message(err, "cannot write standard output: *");
 }
 
+/*
+ * A host whose huge pages are larger than the default block, as an Arm with
+ * pages of 64 KiB: the tool is shown another file (tests/qtest/host.c).
+ */
+static void test_large_huge_pages(void)
+{
+    static const struct {
+        const char *options;
+        const char *message;
+    } rows[] = {
+        {"--max 1152M",
+         "--max wants at least 1536 MiB, one block of 512 MiB above boot memory (1 GiB), got 1152 MiB"},
+        {"--max 8G --block-size 128M",
+         "--block-size wants at least a huge page, which is 512 MiB, got 128 MiB"},
+        {"--max 1536M", "nothing stands in the way"},
+        {"--max 8G --hugepages", "nothing stands in the way"},
+    };
+    g_autofree char *path = golden_path("in/q35.xml");
+    g_autofree char *size = NULL;
+    g_autoptr(GError) error = NULL;
+    const int fd = g_file_open_tmp("mhp-XXXXXX", &size, &error);
+
+    g_assert_no_error(error);
+    g_assert_cmpint(write(fd, "536870912\n", 10), ==, 10);
+    close(fd);
+    for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autofree char *command = g_strdup_printf(
+            "sh -c 'LD_PRELOAD=%s MHP_THP_SIZE_FILE=%s "
+            "exec %s/meson/libvirt/mhp-virt-xml --check %s <%s'",
+            g_getenv("MHP_TEST_HOST"), size, g_getenv("MHP_BUILD"),
+            rows[i].options, path);
+        g_autofree char *out = NULL;
+        g_autofree char *err = NULL;
+        int status;
+
+        g_spawn_command_line_sync(command, &out, &err, &status, &error);
+        g_assert_no_error(error);
+        g_test_message("%s", rows[i].options);
+        g_assert_nonnull(strstr(out, rows[i].message));
+    }
+    g_unlink(size);
+}
+
 static void add_cases(const char *group, const Refusal *cases, unsigned n,
                       GTestDataFunc function)
 {
@@ -488,5 +533,7 @@ int main(int argc, char **argv)
     g_test_add_func("/virt-xml/hostile/no text", test_bytes);
     g_test_add_func("/virt-xml/reads from libvirt", test_libvirt);
     g_test_add_func("/virt-xml/a full disk", test_full_disk);
+    g_test_add_func("/virt-xml/a host with large huge pages",
+                    test_large_huge_pages);
     return g_test_run();
 }

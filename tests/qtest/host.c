@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Preloaded into QEMU: a host whose transparent huge pages have another size.
- * Where QEMU looks for that it reads the file that $MHP_THP_SIZE_FILE names.
+ * Preloaded into QEMU or mhp-virt-xml: a host whose transparent huge pages have
+ * another size. Who looks for that reads the file that $MHP_THP_SIZE_FILE
+ * names.
  */
 #include <dlfcn.h>
 #include <fcntl.h>
