@@ -187,6 +187,7 @@ static void test_refused_memmap_is_given_back(void)
     set(mhp, "l0", "refuse-from", "0");
     mhp_expect(mhp_memmap(mhp, MHP_BLOCK_SIZE, 0x8000), ACK);
     mhp_expect(mhp_plug(mhp, 0, 2), BUSY);
+    mhp_wait_discarded(mhp);
     g_assert_cmpuint(mhp_backed_size(mhp), ==, 0);
 }
 

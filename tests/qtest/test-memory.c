@@ -195,6 +195,7 @@ static void test_plug_that_cannot_be_backed(void)
     mhp_expect(mhp_plug(mhp, 0, 8), NACK);
     g_assert_cmpuint(mhp_size(mhp), ==, 0);
     g_assert_cmpstr(mhp_state_name(mhp, 0, 8), ==, "UNPLUGGED");
+    mhp_wait_discarded(mhp);
     g_assert_cmpuint(mhp_backed_size(mhp), ==, 0);
     /* What the host can do, it still does */
     mhp_expect(mhp_plug(mhp, 0, 4), ACK);
