@@ -198,6 +198,24 @@ Mhp *mhp_new_anonymous(void)
     return mhp_new_of_blocks(MHP_NB_BLOCKS);
 }
 
+Mhp *mhp_new_with_backend(const char *backend, const char *properties,
+                          const char *const *args)
+{
+    Mhp *mhp = mhp_alloc();
+
+    vm_add_opt(mhp->vm, "object", "%s,id=mem0,size=%" PRIu64, backend,
+               MHP_REGION_SIZE);
+    vm_add_opt(mhp->vm, "device",
+               "mhp-vmemmap-mem,id=mhp0,memdev=mem0,block-size=%" PRIu64
+               ",requested-size=%" PRIu64 "%s",
+               MHP_BLOCK_SIZE, MHP_REGION_SIZE, properties);
+    for (; args && *args; args++) {
+        vm_add_args(mhp->vm, *args, NULL);
+    }
+    mhp_start(mhp);
+    return mhp;
+}
+
 void mhp_free(Mhp *mhp)
 {
     if (!mhp) {

@@ -60,6 +60,14 @@ Mhp *mhp_new_anonymous(void);
 Mhp *mhp_new_of_blocks(unsigned nb_blocks);
 
 /*
+ * The same with another backend, such as "memory-backend-ram", and more
+ * properties of the device (",prealloc=on"). All of it is requested. @args may
+ * be NULL.
+ */
+Mhp *mhp_new_with_backend(const char *backend, const char *properties,
+                          const char *const *args);
+
+/*
  * A machine of type pc, whose guest can eject the device by itself;
  * @properties begins with a comma, or is empty
  */

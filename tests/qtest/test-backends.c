@@ -4,10 +4,9 @@
  * back to the host when they are unplugged; and what becomes of a PLUG when
  * the host has no memory to back it with.
  *
- * What a test sets on the host (the pool of huge pages, a control group) it
- * gives back. Both need root.
+ * What a test sets on the host (the pool of huge pages) it gives back. That
+ * needs root.
  */
-#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,31 +17,6 @@
 #include "mhp.h"
 
 #define RSS_SLACK (24 * MHP_MIB)
-
-static Mhp *start_with(const char *backend, const char *properties)
-{
-    g_autoptr(GError) error = NULL;
-    Mhp *mhp = g_new0(Mhp, 1);
-
-    mhp->memory = -1;
-    mhp->vm = vm_new();
-    mhp->qtest = qtest_new(mhp->vm);
-    vm_add_plugin(mhp->vm);
-    vm_add_args(mhp->vm, "-M", "q35", "-m", "64M,maxmem=1G", NULL);
-    vm_add_opt(mhp->vm, "object", "%s,id=mem0,size=%" G_GUINT64_FORMAT, backend,
-               MHP_REGION_SIZE);
-    vm_add_opt(mhp->vm, "device",
-               "mhp-vmemmap-mem,id=mhp0,memdev=mem0,block-size=2M,"
-               "requested-size=%" G_GUINT64_FORMAT "%s",
-               MHP_REGION_SIZE, properties);
-    vm_start(mhp->vm, &error);
-    g_assert_no_error(error);
-    mhp->pci = virtio_pci_new(mhp->qtest, 0x1040 + VIRTIO_ID_MHP);
-    g_assert_nonnull(mhp->pci);
-    mhp_restart_driver(mhp, MHP_FEATURES);
-    mhp->addr = mhp_config(mhp).addr;
-    return mhp;
-}
 
 static uint64_t number_after(const char *text, const char *key)
 {
@@ -115,7 +89,7 @@ static void go_through_life(Mhp *mhp)
 /* DEV-PLUG-5, DEV-UNPLUG-3 */
 static void test_backend(const void *data)
 {
-    g_autoptr(Mhp) mhp = start_with(data, "");
+    g_autoptr(Mhp) mhp = mhp_new_with_backend(data, "", NULL);
 
     go_through_life(mhp);
 }
@@ -127,7 +101,7 @@ static void test_file_backend(const void *data)
     g_autofree char *path = g_build_filename(folder, "memory", NULL);
     g_autofree char *backend = g_strdup_printf(
         "memory-backend-file,mem-path=%s,%s", path, (const char *)data);
-    Mhp *mhp = start_with(backend, "");
+    Mhp *mhp = mhp_new_with_backend(backend, "", NULL);
 
     go_through_life(mhp);
     mhp_free(mhp);
@@ -138,7 +112,7 @@ static void test_file_backend(const void *data)
 /* DEV-PLUG-4, for all of a block */
 static void test_prealloc(const void *data)
 {
-    g_autoptr(Mhp) mhp = start_with(data, ",prealloc=on");
+    g_autoptr(Mhp) mhp = mhp_new_with_backend(data, ",prealloc=on", NULL);
     const uint64_t size = 32 * MHP_BLOCK_SIZE;
     uint64_t before = rss(mhp), backed;
 
@@ -154,8 +128,8 @@ static void test_prealloc(const void *data)
 /* What is backed beforehand lies where the backend's policy says, each time */
 static void test_host_nodes(void)
 {
-    g_autoptr(Mhp) mhp = start_with(
-        "memory-backend-ram,policy=bind,host-nodes=0", ",prealloc=on");
+    g_autoptr(Mhp) mhp = mhp_new_with_backend(
+        "memory-backend-ram,policy=bind,host-nodes=0", ",prealloc=on", NULL);
 
     for (unsigned i = 0; i < 2; i++) {
         g_autofree char *maps = NULL;
@@ -216,7 +190,7 @@ static void assert_pool(unsigned nb_free)
 
 static void hugetlb_memmaps(void)
 {
-    g_autoptr(Mhp) mhp = start_with(HUGETLB, "");
+    g_autoptr(Mhp) mhp = mhp_new_with_backend(HUGETLB, "", NULL);
 
     mhp_expect(mhp_memmap(mhp, 4 * MHP_BLOCK_SIZE, MHP_BLOCK_SIZE), ACK);
     mhp_expect(mhp_plug(mhp, 0, 16), ACK);
@@ -252,7 +226,7 @@ static void test_hugetlb_memmaps(void)
 
 static void hugetlb_prealloc(void)
 {
-    g_autoptr(Mhp) mhp = start_with(HUGETLB, ",prealloc=on");
+    g_autoptr(Mhp) mhp = mhp_new_with_backend(HUGETLB, ",prealloc=on", NULL);
 
     mhp_expect(mhp_plug(mhp, 0, 9), NACK);
     mhp_wait_discarded(mhp);
@@ -289,7 +263,7 @@ static void hugetlbfs_file(const char *folder)
     g_autofree char *path = g_build_filename(folder, "memory", NULL);
     g_autofree char *backend = g_strdup_printf(
         "memory-backend-file,mem-path=%s,share=on,reserve=off", path);
-    g_autoptr(Mhp) mhp = start_with(backend, "");
+    g_autoptr(Mhp) mhp = mhp_new_with_backend(backend, "", NULL);
 
     mhp_expect(mhp_plug(mhp, 0, 8), ACK);
     assert_pool(8);
@@ -321,116 +295,6 @@ static void test_hugetlbfs_file(void)
     g_assert_no_errno(rmdir(folder));
 }
 
-/* Control groups, of either version */
-
-typedef struct Group {
-    char *folder;
-    const char *limit;
-} Group;
-
-static bool group_take(Group *group)
-{
-    static const struct {
-        const char *mount;
-        const char *limit;
-    } versions[] = {
-        {"/sys/fs/cgroup/memory", "memory.limit_in_bytes"},
-        {"/sys/fs/cgroup", "memory.max"},
-    };
-
-    for (unsigned i = 0; i < G_N_ELEMENTS(versions); i++) {
-        g_autofree char *folder = g_strdup_printf("%s/mhp-test-%d",
-                                                  versions[i].mount, getpid());
-        g_autofree char *limit = g_build_filename(folder, versions[i].limit,
-                                                  NULL);
-
-        try_write("/sys/fs/cgroup/cgroup.subtree_control", "+memory");
-        if (mkdir(folder, 0700) == 0 && access(limit, W_OK) == 0) {
-            group->folder = g_steal_pointer(&folder);
-            group->limit = versions[i].limit;
-            return true;
-        }
-        rmdir(folder);
-    }
-    g_test_skip("there is no control group of memory to be had (not root?)");
-    return false;
-}
-
-static void group_write(Group *group, const char *name, uint64_t value)
-{
-    g_autofree char *path = g_build_filename(group->folder, name, NULL);
-    g_autofree char *text = g_strdup_printf("%" G_GUINT64_FORMAT, value);
-
-    g_assert_true(try_write(path, text));
-}
-
-/* A group can be removed when the last of its processes has gone */
-static void group_return(Group *group)
-{
-    int64_t end = g_get_monotonic_time() + 10 * G_USEC_PER_SEC;
-
-    while (rmdir(group->folder) < 0) {
-        g_assert_cmpint(errno, ==, EBUSY);
-        g_assert_cmpint(g_get_monotonic_time(), <, end);
-    }
-    g_free(group->folder);
-}
-
-static void be_limited(Group *group)
-{
-    g_autoptr(Mhp) mhp = start_with("memory-backend-ram", ",prealloc=on");
-    g_autofree char *log = NULL;
-
-    group_write(group, "cgroup.procs", vm_pid(mhp->vm));
-    group_write(group, group->limit, 112 * MHP_MIB);
-    mhp_expect(mhp_plug(mhp, 0, 16), ACK);
-    mhp_expect(mhp_plug(mhp, 16, 48), NACK);
-    g_assert_cmpuint(mhp_size(mhp), ==, 16 * MHP_BLOCK_SIZE);
-    log = vm_stderr(mhp->vm);
-    g_assert_nonnull(strstr(log, "QEMU's control group has room for"));
-    /* What it has is its own, and what is given back can be had again */
-    for (unsigned i = 0; i < 16; i++) {
-        mhp_fill(mhp, i, 0x11);
-    }
-    mhp_expect(mhp_unplug(mhp, 0, 16), ACK);
-    mhp_expect(mhp_plug(mhp, 16, 16), ACK);
-    g_assert_true(mhp_block_holds(mhp, 16, 0));
-}
-
-/* DEV-PLUG-4, DEV-REQ-5: Linux would end QEMU at the limit */
-static void test_control_group(void)
-{
-    Group group;
-
-    if (group_take(&group)) {
-        be_limited(&group);
-        group_return(&group);
-    }
-}
-
-static void be_limited_to_memmaps(Group *group)
-{
-    g_autoptr(Mhp) mhp = start_with("memory-backend-memfd", "");
-
-    group_write(group, "cgroup.procs", vm_pid(mhp->vm));
-    group_write(group, group->limit, 48 * MHP_MIB);
-    mhp_expect(mhp_memmap(mhp, 2 * MHP_BLOCK_SIZE, MHP_BLOCK_SIZE), ACK);
-    mhp_expect(mhp_plug(mhp, 0, 16), ACK);
-    mhp_expect(mhp_plug(mhp, 16, 32), NACK);
-    g_assert_cmpuint(mhp_size(mhp), ==, 16 * MHP_BLOCK_SIZE);
-}
-
-/* DEV-PLUG-4 */
-static void test_control_group_and_memmaps(void)
-{
-    Group group;
-
-    if (group_take(&group)) {
-        be_limited_to_memmaps(&group);
-        group_return(&group);
-    }
-}
-
 #define PREFIX "/virtio-mhp/backends/"
 #define ADD(test) g_test_add_func(PREFIX #test, test_##test)
 #define ADD_ROW(name, data, test) g_test_add_data_func(PREFIX name, data, test)
@@ -453,7 +317,5 @@ int main(int argc, char **argv)
     ADD(hugetlb_memmaps);
     ADD(hugetlb_prealloc);
     ADD(hugetlbfs_file);
-    ADD(control_group);
-    ADD(control_group_and_memmaps);
     return g_test_run();
 }

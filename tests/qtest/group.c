@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Group: see group.h. A process of its own removes it when the test has ended,
+ * however that was.
+ */
+#include "group.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+typedef struct GroupFiles {
+    const char *mount;
+    const char *limit;
+} GroupFiles;
+
+struct Group {
+    char *folder;
+    const GroupFiles *files;
+    pid_t keeper; /* removes the group */
+    int end;      /* when this is closed, by us or by our end */
+};
+
+static bool try_write(const char *path, const char *text)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    bool done = fd >= 0 &&
+                write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+
+    if (fd >= 0) {
+        close(fd);
+    }
+    return done;
+}
+
+/* A group can be removed when the last of its processes has gone. */
+static void remove_group(const char *folder)
+{
+    int64_t end = g_get_monotonic_time() + 10 * G_USEC_PER_SEC;
+
+    while (rmdir(folder) < 0) {
+        if (errno != EBUSY || g_get_monotonic_time() > end) {
+            perror(folder);
+            _exit(1);
+        }
+        g_usleep(1000);
+    }
+    _exit(0);
+}
+
+static void start_keeper(Group *group)
+{
+    int fds[2];
+    char byte;
+
+    g_assert_no_errno(pipe2(fds, O_CLOEXEC));
+    group->keeper = fork();
+    g_assert_cmpint(group->keeper, >=, 0);
+    if (group->keeper == 0) {
+        close(fds[1]);
+        if (read(fds[0], &byte, 1) == 0) {
+            remove_group(group->folder);
+        }
+        _exit(1);
+    }
+    close(fds[0]);
+    group->end = fds[1];
+}
+
+Group *group_new(void)
+{
+    static const GroupFiles versions[] = {
+        {"/sys/fs/cgroup/memory", "memory.limit_in_bytes"},
+        {"/sys/fs/cgroup", "memory.max"},
+    };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(versions); i++) {
+        g_autofree char *folder = g_strdup_printf("%s/mhp-test-%d",
+                                                  versions[i].mount, getpid());
+        g_autofree char *limit = g_build_filename(folder, versions[i].limit,
+                                                  NULL);
+
+        try_write("/sys/fs/cgroup/cgroup.subtree_control", "+memory");
+        if (mkdir(folder, 0700) == 0 && access(limit, W_OK) == 0) {
+            Group *group = g_new0(Group, 1);
+
+            group->folder = g_steal_pointer(&folder);
+            group->files = &versions[i];
+            start_keeper(group);
+            return group;
+        }
+        rmdir(folder);
+    }
+    g_test_skip("there is no control group of memory to be had (not root?)");
+    return NULL;
+}
+
+void group_free(Group *group)
+{
+    int status;
+
+    if (!group) {
+        return;
+    }
+    close(group->end);
+    g_assert_cmpint(waitpid(group->keeper, &status, 0), ==, group->keeper);
+    g_assert_cmpint(status, ==, 0);
+    g_free(group->folder);
+    g_free(group);
+}
+
+static void group_write(Group *group, const char *name, uint64_t value)
+{
+    g_autofree char *path = g_build_filename(group->folder, name, NULL);
+    g_autofree char *text = g_strdup_printf("%" G_GUINT64_FORMAT, value);
+
+    g_assert_true(try_write(path, text));
+}
+
+void group_add(Group *group, pid_t pid)
+{
+    group_write(group, "cgroup.procs", (uint64_t)pid);
+}
+
+void group_set_limit(Group *group, uint64_t limit)
+{
+    group_write(group, group->files->limit, limit);
+}
