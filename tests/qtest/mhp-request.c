@@ -43,6 +43,41 @@ uint16_t mhp_send(Mhp *mhp, const struct virtio_mhp_req *req,
     return GUINT16_FROM_LE(resp->type);
 }
 
+void mhp_submit(Mhp *mhp, uint16_t type, uint16_t nb_blocks)
+{
+    const struct virtio_mhp_req req = {
+        .type = GUINT16_TO_LE(type),
+        .u.plug.addr = GUINT64_TO_LE(mhp->addr),
+        .u.plug.nb_blocks = GUINT16_TO_LE(nb_blocks),
+    };
+    const struct vring_desc descs[] = {
+        {MHP_REQ_ADDR, sizeof(req), VRING_DESC_F_NEXT, 1},
+        {MHP_RESP_ADDR, sizeof(struct virtio_mhp_resp), VRING_DESC_F_WRITE, 0},
+    };
+
+    qtest_write(mhp->qtest, MHP_REQ_ADDR, &req, sizeof(req));
+    qtest_memset(mhp->qtest, MHP_RESP_ADDR, MHP_POISON,
+                 sizeof(struct virtio_mhp_resp));
+    virtio_pci_submit(mhp->pci, descs, G_N_ELEMENTS(descs));
+}
+
+uint16_t mhp_finish(Mhp *mhp)
+{
+    struct virtio_mhp_resp resp;
+
+    g_assert_cmpint(virtio_pci_wait(mhp->pci, NULL), ==, VIRTIO_PCI_USED);
+    qtest_read(mhp->qtest, MHP_RESP_ADDR, &resp, sizeof(resp));
+    return GUINT16_FROM_LE(resp.type);
+}
+
+bool mhp_is_pending(Mhp *mhp)
+{
+    uint8_t type;
+
+    qtest_read(mhp->qtest, MHP_RESP_ADDR, &type, sizeof(type));
+    return type == MHP_POISON;
+}
+
 static struct virtio_mhp_range mhp_range(Mhp *mhp, unsigned block,
                                          uint16_t nb_blocks)
 {

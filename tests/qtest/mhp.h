@@ -121,6 +121,14 @@ uint16_t mhp_memmap(Mhp *mhp, uint64_t unit_size, uint64_t memmap_size);
 uint16_t mhp_status(Mhp *mhp, unsigned block, uint16_t nb_blocks,
                     uint16_t reason);
 
+/*
+ * The same without waiting for the response: send a request about the first
+ * blocks; whether its response is still to come; and wait for that.
+ */
+void mhp_submit(Mhp *mhp, uint16_t type, uint16_t nb_blocks);
+bool mhp_is_pending(Mhp *mhp);
+uint16_t mhp_finish(Mhp *mhp);
+
 /* mhp_expect(mhp_plug(mhp, 0, 1), ACK) */
 const char *mhp_response_name(uint16_t type);
 #define mhp_expect(type, wanted) \

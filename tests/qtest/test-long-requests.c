@@ -4,8 +4,7 @@
  * them wait, and whatever ends them in the middle leaves all or nothing.
  *
  * The region has as many blocks as a request can name. Part of its memory file
- * is backed by the test, in 4 KiB pages, which take longest to discard. Times
- * are reported, without the time that others had the CPUs; the bound is wide.
+ * is backed by the test, in 4 KiB pages, which take longest to discard.
  */
 #include <fcntl.h>
 #include <stdlib.h>
@@ -13,6 +12,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "latency.h"
 #include "mhp.h"
 
 #define NB_BLOCKS 65535u
@@ -22,10 +22,6 @@
 #define BACKED_SIZE (BACKED_BLOCKS * MHP_BLOCK_SIZE)
 /* Takes longer to back */
 #define PREALLOC_BLOCKS 256u
-
-#define LATENCY_MAX_MS 200
-/* The monitor's answers while a request goes on */
-#define ANSWERS_MIN 3
 
 #define MACHINE_Q35 "q35"
 #define MACHINE_PC "pc"
@@ -87,124 +83,35 @@ static void qmp(Mhp *mhp, const char *command)
     g_assert_no_error(error);
 }
 
-/* Send a request and do not wait for the response */
-static void submit(Mhp *mhp, uint16_t type, uint16_t nb_blocks)
-{
-    const struct virtio_mhp_req req = {
-        .type = GUINT16_TO_LE(type),
-        .u.plug.addr = GUINT64_TO_LE(mhp->addr),
-        .u.plug.nb_blocks = GUINT16_TO_LE(nb_blocks),
-    };
-    const struct vring_desc descs[] = {
-        {MHP_REQ_ADDR, sizeof(req), VRING_DESC_F_NEXT, 1},
-        {MHP_RESP_ADDR, sizeof(struct virtio_mhp_resp), VRING_DESC_F_WRITE, 0},
-    };
-
-    qtest_write(mhp->qtest, MHP_REQ_ADDR, &req, sizeof(req));
-    qtest_memset(mhp->qtest, MHP_RESP_ADDR, 0xa5,
-                 sizeof(struct virtio_mhp_resp));
-    virtio_pci_submit(mhp->pci, descs, G_N_ELEMENTS(descs));
-}
-
-static uint16_t finish(Mhp *mhp)
-{
-    struct virtio_mhp_resp resp;
-
-    g_assert_cmpint(virtio_pci_wait(mhp->pci, NULL), ==, VIRTIO_PCI_USED);
-    qtest_read(mhp->qtest, MHP_RESP_ADDR, &resp, sizeof(resp));
-    return GUINT16_FROM_LE(resp.type);
-}
-
-/* Whether the response is still to come */
-static bool is_pending(Mhp *mhp)
-{
-    uint8_t type;
-
-    qtest_read(mhp->qtest, MHP_RESP_ADDR, &type, sizeof(type));
-    return type == 0xa5;
-}
-
 /* Send a request and wait until its work has begun to show */
 static void begin(Mhp *mhp, uint16_t type, uint16_t nb_blocks)
 {
     uint64_t size = mhp_backed_size(mhp);
 
-    submit(mhp, type, nb_blocks);
+    mhp_submit(mhp, type, nb_blocks);
     while (mhp_backed_size(mhp) == size) {
         qmp(mhp, "query-status");
     }
 }
 
-/* How long a thread was ready to run and had no CPU, in microseconds */
-static int64_t cpu_delay(const char *thread)
-{
-    g_autofree char *path = g_build_filename(thread, "schedstat", NULL);
-    g_autofree char *text = NULL;
-    const char *second = NULL;
-
-    if (g_file_get_contents(path, &text, NULL, NULL)) {
-        second = strchr(text, ' ');
-    }
-    return second ? g_ascii_strtoll(second, NULL, 10) / 1000 : 0;
-}
-
-/* The thread that reads the monitor's socket; the main loop does the rest */
-static char *find_monitor_thread(Mhp *mhp)
-{
-    g_autofree char *folder = g_strdup_printf("/proc/%d/task", vm_pid(mhp->vm));
-    g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
-    const char *name;
-
-    while ((name = g_dir_read_name(dir))) {
-        g_autofree char *path = g_build_filename(folder, name, "comm", NULL);
-        g_autofree char *comm = NULL;
-
-        g_file_get_contents(path, &comm, NULL, NULL);
-        if (comm && g_str_has_prefix(comm, "mon_iothread")) {
-            return g_build_filename(folder, name, NULL);
-        }
-    }
-    return g_strdup("");
-}
-
-/* A clock that stands still while others have the CPUs of the machine */
-static int64_t own_time(const char *main_thread, const char *monitor_thread)
-{
-    return g_get_monotonic_time() - cpu_delay(main_thread) -
-           cpu_delay(monitor_thread) - cpu_delay("/proc/thread-self");
-}
-
 /* Ask the monitor, again and again, until the memory file is @size */
 static void assert_monitor_answers_until(Mhp *mhp, uint64_t size)
 {
-    g_autofree char *main_thread = g_strdup_printf(
-        "/proc/%d/task/%d", vm_pid(mhp->vm), vm_pid(mhp->vm));
-    g_autofree char *monitor_thread = find_monitor_thread(mhp);
-    int64_t start = own_time(main_thread, monitor_thread);
-    int64_t last = start, worst = 0, now;
-    unsigned nb_answers = 0;
+    Latency *latency = latency_new(mhp);
 
     while (mhp_backed_size(mhp) != size) {
-        qmp(mhp, "query-status");
-        now = own_time(main_thread, monitor_thread);
-        worst = MAX(worst, now - last);
-        last = now;
-        nb_answers++;
+        latency_ask(latency);
     }
-    g_test_message("%" G_GINT64_FORMAT " ms, %u answers, the slowest took "
-                   "%.1f ms",
-                   (last - start) / 1000, nb_answers, (double)worst / 1000);
-    g_assert_cmpuint(nb_answers, >=, ANSWERS_MIN);
-    g_assert_cmpint(worst, <=, LATENCY_MAX_MS * 1000);
+    latency_finish(latency);
 }
 
 static void test_monitor_answers_during_unplug_all(void)
 {
     g_autoptr(Mhp) mhp = start_full(MACHINE_Q35);
 
-    submit(mhp, VIRTIO_MHP_REQ_UNPLUG_ALL, 0);
+    mhp_submit(mhp, VIRTIO_MHP_REQ_UNPLUG_ALL, 0);
     assert_monitor_answers_until(mhp, 0);
-    mhp_expect(finish(mhp), ACK);
+    mhp_expect(mhp_finish(mhp), ACK);
     g_assert_cmpuint(mhp_size(mhp), ==, 0);
 }
 
@@ -213,9 +120,9 @@ static void test_monitor_answers_during_unplug(void)
 {
     g_autoptr(Mhp) mhp = start_full(MACHINE_Q35);
 
-    submit(mhp, VIRTIO_MHP_REQ_UNPLUG, NB_BLOCKS);
+    mhp_submit(mhp, VIRTIO_MHP_REQ_UNPLUG, NB_BLOCKS);
     assert_monitor_answers_until(mhp, 0);
-    mhp_expect(finish(mhp), ACK);
+    mhp_expect(mhp_finish(mhp), ACK);
     g_assert_cmpuint(mhp_size(mhp), ==, 0);
 }
 
@@ -225,9 +132,9 @@ static void test_monitor_answers_during_plug(void)
     g_autoptr(Mhp) mhp = start(MACHINE_Q35, "");
 
     g_assert_no_errno(fallocate(mhp->memory, 0, 0, BACKED_SIZE));
-    submit(mhp, VIRTIO_MHP_REQ_PLUG, NB_BLOCKS);
+    mhp_submit(mhp, VIRTIO_MHP_REQ_PLUG, NB_BLOCKS);
     assert_monitor_answers_until(mhp, 0);
-    mhp_expect(finish(mhp), ACK);
+    mhp_expect(mhp_finish(mhp), ACK);
     g_assert_cmpuint(mhp_size(mhp), ==, REGION_SIZE);
 }
 
@@ -245,9 +152,9 @@ static void test_monitor_answers_during_prealloc(void)
 {
     g_autoptr(Mhp) mhp = start(MACHINE_Q35, ",prealloc=on");
 
-    submit(mhp, VIRTIO_MHP_REQ_PLUG, PREALLOC_BLOCKS);
+    mhp_submit(mhp, VIRTIO_MHP_REQ_PLUG, PREALLOC_BLOCKS);
     assert_monitor_answers_until(mhp, PREALLOC_BLOCKS * MHP_BLOCK_SIZE);
-    mhp_expect(finish(mhp), ACK);
+    mhp_expect(mhp_finish(mhp), ACK);
 }
 
 /* DEV-UNPLUG-3: not before the memory is back; then the one behind it */
@@ -359,7 +266,7 @@ static void test_stop_during_unplug_all(void)
     begin(mhp, VIRTIO_MHP_REQ_UNPLUG_ALL, 0);
     qmp(mhp, "stop");
     g_assert_cmpuint(mhp_size(mhp), ==, 0);
-    mhp_expect(finish(mhp), ACK);
+    mhp_expect(mhp_finish(mhp), ACK);
     assert_monitor_answers_until(mhp, 0);
 }
 
@@ -372,9 +279,9 @@ static void test_stop_during_plug(void)
     begin(mhp, VIRTIO_MHP_REQ_PLUG, PREALLOC_BLOCKS);
     qmp(mhp, "stop");
     g_assert_cmpuint(mhp_size(mhp), ==, 0);
-    g_assert_true(is_pending(mhp));
+    g_assert_true(mhp_is_pending(mhp));
     qmp(mhp, "cont");
-    mhp_expect(finish(mhp), ACK);
+    mhp_expect(mhp_finish(mhp), ACK);
     g_assert_cmpuint(mhp_size(mhp), ==, PREALLOC_BLOCKS * MHP_BLOCK_SIZE);
     g_assert_cmpuint(mhp_backed_size(mhp), ==,
                      PREALLOC_BLOCKS * MHP_BLOCK_SIZE);
@@ -466,7 +373,7 @@ static void test_removal_is_refused_during_plug(void)
                           "{'id': 'mhp0'}");
     g_assert_null(result);
     g_assert_nonnull(strstr(error->message, "are 0, got 512 MiB and 0 bytes"));
-    mhp_expect(finish(mhp), ACK);
+    mhp_expect(mhp_finish(mhp), ACK);
 }
 
 /* QEMU's end must not wait for it, or go wrong */
