@@ -1,134 +1,202 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The limits of control groups: see virtio-mhp-cgroup.h. A group is limited
- * by all groups above it, too. What cannot be read limits nothing: in a
- * container the upper groups are out of sight.
+ * The limits of control groups: see virtio-mhp-cgroup.h. A group is limited by
+ * all groups above it, too, so all folders from the mount's down to the group's
+ * are read.
  */
 #include "virtio-mhp-cgroup.h"
 
+#include <errno.h>
 #include <glib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "virtio-mhp-cgroup-dir.h"
+
+/* Version 1 says "none" by the highest number of whole pages. */
+#define VIRTIO_MHP_CGROUP_NONE (INT64_MAX - (UINT64_C(1) << 20))
+
+/**
+ * struct VirtIOMHPCgroupFiles - what a version calls its files
+ * @limits: the limits, and what each of them is a limit of
+ * @cache: the line of memory.stat about unused file pages, of all groups below
+ */
 typedef struct VirtIOMHPCgroupFiles {
-    const char *mount;
-    const char *limit;
-    const char *usage;
-    const char *cache; /* the line of memory.stat */
+    struct {
+        const char *limit;
+        const char *usage;
+    } limits[1];
+    const char *cache;
 } VirtIOMHPCgroupFiles;
 
 static const VirtIOMHPCgroupFiles virtio_mhp_cgroup_v1 = {
-    "/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes",
-    "total_inactive_file "};
+    .limits =
+        {
+            {"memory.limit_in_bytes", "memory.usage_in_bytes"},
+        },
+    .cache = "total_inactive_file ",
+};
+
 static const VirtIOMHPCgroupFiles virtio_mhp_cgroup_v2 = {
-    "/sys/fs/cgroup", "memory.max", "memory.current", "inactive_file "};
+    .limits =
+        {
+            {"memory.max", "memory.current"},
+        },
+    .cache = "inactive_file ",
+};
 
-static char *virtio_mhp_cgroup_read(const char *folder, const char *name)
-{
-    g_autofree char *path = g_build_filename(folder, name, NULL);
-    char *text = NULL;
+/**
+ * struct VirtIOMHPCgroup - where the groups are, and what they said
+ * @lock: protects all that follows
+ * @dir: where they are
+ */
+struct VirtIOMHPCgroup {
+    GMutex lock;
+    VirtIOMHPCgroupDir dir;
+};
 
-    g_file_get_contents(path, &text, NULL, NULL);
-    return text;
-}
+/* What was read of the groups so far */
+typedef struct VirtIOMHPCgroupReading {
+    const VirtIOMHPCgroupFiles *files;
+    bool is_limited;
+    bool is_complete;
+    uint64_t room;
+} VirtIOMHPCgroupReading;
 
-static bool virtio_mhp_cgroup_number(const char *folder, const char *name,
+/* A number of bytes, UINT64_MAX for "max"; false and errno if there is none */
+static bool virtio_mhp_cgroup_number(int folder, const char *name,
                                      uint64_t *value)
 {
     g_autofree char *text = virtio_mhp_cgroup_read(folder, name);
 
-    /* No limit is "max", or in version 1 a number beyond all memory. */
-    return text && g_ascii_string_to_unsigned(g_strchomp(text), 10, 0,
-                                              UINT64_MAX, value, NULL);
+    if (!text) {
+        return false;
+    }
+    g_strchomp(text);
+    if (g_str_equal(text, "max")) {
+        *value = UINT64_MAX;
+        return true;
+    }
+    errno = EINVAL;
+    return g_ascii_string_to_unsigned(text, 10, 0, UINT64_MAX, value, NULL);
 }
 
-/* The number behind @key, which a line of memory.stat starts with */
-static uint64_t virtio_mhp_cgroup_stat(const char *folder, const char *key)
+/* Page cache that Linux drops first, of the group and those below it */
+static uint64_t virtio_mhp_cgroup_cache(const VirtIOMHPCgroupFiles *files,
+                                        int folder)
 {
     g_autofree char *text = virtio_mhp_cgroup_read(folder, "memory.stat");
     const char *line = text;
 
-    while (line && !g_str_has_prefix(line, key)) {
+    while (line && !g_str_has_prefix(line, files->cache)) {
         line = strchr(line, '\n');
         line = line ? line + 1 : NULL;
     }
-    return line ? g_ascii_strtoull(line + strlen(key), NULL, 10) : 0;
+    return line ? g_ascii_strtoull(line + strlen(files->cache), NULL, 10) : 0;
 }
 
-static bool virtio_mhp_cgroup_room_of(const VirtIOMHPCgroupFiles *files,
-                                      const char *folder, uint64_t *room)
+/* Add what limits the group to @reading. */
+static void virtio_mhp_cgroup_read_group(VirtIOMHPCgroupReading *reading,
+                                         int folder)
 {
-    uint64_t limit, usage, cache;
+    const VirtIOMHPCgroupFiles *files = reading->files;
+    uint64_t limit, usage, cache = 0;
+    bool has_cache = false;
 
-    if (!virtio_mhp_cgroup_number(folder, files->limit, &limit) ||
-        !virtio_mhp_cgroup_number(folder, files->usage, &usage)) {
-        return false;
-    }
-    cache = virtio_mhp_cgroup_stat(folder, files->cache);
-    usage -= MIN(usage, cache);
-    *room = limit - MIN(limit, usage);
-    return true;
-}
-
-/* The least room of the group at @path and all above it */
-static bool virtio_mhp_cgroup_least_room(const VirtIOMHPCgroupFiles *files,
-                                         const char *root, const char *path,
-                                         uint64_t *room)
-{
-    g_autofree char *top = g_strconcat(root, files->mount, NULL);
-    g_autofree char *folder = g_strconcat(top, path, NULL);
-    bool is_limited = false;
-    char *end = folder + strlen(folder);
-    uint64_t value;
-
-    do {
-        *end = '\0';
-        if (virtio_mhp_cgroup_room_of(files, folder, &value)) {
-            *room = is_limited ? MIN(*room, value) : value;
-            is_limited = true;
+    for (unsigned i = 0; i < G_N_ELEMENTS(files->limits); i++) {
+        if (!virtio_mhp_cgroup_number(folder, files->limits[i].limit, &limit)) {
+            /* It is not there where the controller is off, as at the root. */
+            reading->is_complete &= errno == ENOENT;
+            continue;
         }
-        end = strrchr(folder, '/');
-    } while (end && end >= folder + strlen(top));
-    return is_limited;
-}
-
-/* Take the files and the path from a line "ID:CONTROLLERS:PATH". */
-static const VirtIOMHPCgroupFiles *virtio_mhp_cgroup_parse(char *line,
-                                                           const char **path)
-{
-    g_auto(GStrv) controllers = NULL;
-    char *names = strchr(line, ':');
-    char *colon = names ? strchr(names + 1, ':') : NULL;
-
-    if (!colon) {
-        return NULL;
-    }
-    *colon = '\0';
-    *path = colon + 1;
-    controllers = g_strsplit(names + 1, ",", -1);
-    if (g_strv_contains((const char *const *)controllers, "memory")) {
-        return &virtio_mhp_cgroup_v1;
-    }
-    return names + 1 == colon ? &virtio_mhp_cgroup_v2 : NULL;
-}
-
-bool virtio_mhp_cgroup_room(const char *root, uint64_t *room)
-{
-    g_autofree char *proc = g_strconcat(root, "/proc/self", NULL);
-    g_autofree char *text = virtio_mhp_cgroup_read(proc, "cgroup");
-    g_auto(GStrv) lines = g_strsplit(text ? text : "", "\n", -1);
-    bool is_limited = false;
-    char **line;
-
-    for (line = lines; *line; line++) {
-        const char *path;
-        const VirtIOMHPCgroupFiles *files = virtio_mhp_cgroup_parse(*line,
-                                                                    &path);
-        uint64_t value;
-
-        if (files && virtio_mhp_cgroup_least_room(files, root, path, &value)) {
-            *room = is_limited ? MIN(*room, value) : value;
-            is_limited = true;
+        if (limit >= VIRTIO_MHP_CGROUP_NONE) {
+            continue;
         }
+        if (!virtio_mhp_cgroup_number(folder, files->limits[i].usage, &usage)) {
+            reading->is_complete = false;
+            continue;
+        }
+        if (!has_cache) {
+            cache = virtio_mhp_cgroup_cache(files, folder);
+            has_cache = true;
+        }
+        usage -= MIN(usage, cache);
+        reading->room = MIN(reading->room, limit - MIN(limit, usage));
+        reading->is_limited = true;
     }
-    return is_limited;
+}
+
+/* The same for the group in @folder and those on @path below it */
+static void virtio_mhp_cgroup_read_groups(VirtIOMHPCgroupReading *reading,
+                                          int folder, const char *path)
+{
+    g_auto(GStrv) names = g_strsplit(path, "/", -1);
+    int fd = openat(folder, ".", VIRTIO_MHP_CGROUP_FOLDER);
+
+    for (char **name = names; fd >= 0; name++) {
+        int next = -1;
+
+        virtio_mhp_cgroup_read_group(reading, fd);
+        if (!*name) {
+            close(fd);
+            return;
+        }
+        next = openat(fd, *name, VIRTIO_MHP_CGROUP_FOLDER | O_NOFOLLOW);
+        close(fd);
+        fd = next;
+    }
+    reading->is_complete = false;
+}
+
+static VirtIOMHPCgroupSight virtio_mhp_cgroup_look(VirtIOMHPCgroup *cgroup,
+                                                   uint64_t *room)
+{
+    VirtIOMHPCgroupDir *dir = &cgroup->dir;
+    VirtIOMHPCgroupReading reading = {
+        .files = dir->version == 1 ? &virtio_mhp_cgroup_v1
+                                   : &virtio_mhp_cgroup_v2,
+        .is_complete = dir->is_whole,
+        .room = UINT64_MAX,
+    };
+    const char *path;
+
+    if (!dir->version && !dir->is_hidden) {
+        return VIRTIO_MHP_CGROUP_UNLIMITED;
+    }
+    path = dir->top >= 0 ? virtio_mhp_cgroup_follow(dir) : NULL;
+    if (!path) {
+        return VIRTIO_MHP_CGROUP_UNSEEN;
+    }
+    virtio_mhp_cgroup_read_groups(&reading, dir->top, path);
+    *room = reading.room;
+    if (reading.is_limited) {
+        return VIRTIO_MHP_CGROUP_LIMITED;
+    }
+    return reading.is_complete ? VIRTIO_MHP_CGROUP_UNLIMITED
+                               : VIRTIO_MHP_CGROUP_UNSEEN;
+}
+
+VirtIOMHPCgroup *virtio_mhp_cgroup_open(const char *root)
+{
+    VirtIOMHPCgroup *cgroup = g_new0(VirtIOMHPCgroup, 1);
+
+    g_mutex_init(&cgroup->lock);
+    virtio_mhp_cgroup_find(&cgroup->dir, root);
+    return cgroup;
+}
+
+void virtio_mhp_cgroup_close(VirtIOMHPCgroup *cgroup)
+{
+    virtio_mhp_cgroup_forget(&cgroup->dir);
+    g_mutex_clear(&cgroup->lock);
+    g_free(cgroup);
+}
+
+VirtIOMHPCgroupSight virtio_mhp_cgroup_room(VirtIOMHPCgroup *cgroup,
+                                            uint64_t *room)
+{
+    g_autoptr(GMutexLocker)
+        locker G_GNUC_UNUSED = g_mutex_locker_new(&cgroup->lock);
+
+    return virtio_mhp_cgroup_look(cgroup, room);
 }

@@ -4,7 +4,7 @@
  * process that asks for more, so the device asks here first.
  *
  * Pure: it reads files and needs no QEMU. Versions 1 and 2 of control groups
- * are known, at the place where all distributions mount them.
+ * are known, mounted wherever they are, also both at once.
  */
 #ifndef VIRTIO_MHP_CGROUP_H
 #define VIRTIO_MHP_CGROUP_H
@@ -12,11 +12,43 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/*
- * Room in bytes below the nearest limit, false if there is none. Page cache
- * that Linux would drop is room. @root is put before each path: "" but in
- * tests.
+/**
+ * enum VirtIOMHPCgroupSight - what is known about limits
+ * @VIRTIO_MHP_CGROUP_LIMITED: there is a limit, of the process's group or of
+ *   one above it. In a container there may be more limits above, out of sight.
+ * @VIRTIO_MHP_CGROUP_UNLIMITED: there is none: all groups up to the root of
+ *   the whole hierarchy can be read, or the kernel has no groups for memory
+ * @VIRTIO_MHP_CGROUP_UNSEEN: no limit is in sight, but there may be one. Of a
+ *   container that has a control group namespace of its own, or in which only
+ *   its own group is mounted, the groups above are hidden; or no mount shows
+ *   the group; or /proc or a file of a group cannot be read.
  */
-bool virtio_mhp_cgroup_room(const char *root, uint64_t *room);
+typedef enum VirtIOMHPCgroupSight {
+    VIRTIO_MHP_CGROUP_LIMITED,
+    VIRTIO_MHP_CGROUP_UNLIMITED,
+    VIRTIO_MHP_CGROUP_UNSEEN,
+} VirtIOMHPCgroupSight;
+
+typedef struct VirtIOMHPCgroup VirtIOMHPCgroup;
+
+/*
+ * Look for the control groups. What is found stays open, so that it can be
+ * read after a chroot, too, and after the process was moved to another group.
+ * @root is put before each path: "" but in tests.
+ */
+VirtIOMHPCgroup *virtio_mhp_cgroup_open(const char *root);
+void virtio_mhp_cgroup_close(VirtIOMHPCgroup *cgroup);
+
+/*
+ * If limited: *@room is what is left below the nearest limit, in bytes.
+ *
+ * A limit is memory.max (version 1: memory.limit_in_bytes). Page cache
+ * that is not in use is room: Linux drops it first.
+ *
+ * Not for QEMU's main loop: memory.stat has Linux add up the figures of all
+ * CPUs, which can take milliseconds. Any thread may call it.
+ */
+VirtIOMHPCgroupSight virtio_mhp_cgroup_room(VirtIOMHPCgroup *cgroup,
+                                            uint64_t *room);
 
 #endif

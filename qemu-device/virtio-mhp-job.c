@@ -9,6 +9,7 @@
 #include "exec/memory.h"
 #include "qapi/error.h"
 #include "qemu/atomic.h"
+#include "qemu/error-report.h"
 #include "qemu/madvise.h"
 #include "qemu/timer.h"
 #include "qemu/units.h"
@@ -124,24 +125,60 @@ static bool virtio_mhp_job_next(VirtIOMHPJob *job, uint64_t limit,
     return true;
 }
 
-static void virtio_mhp_job_look_up_room(VirtIOMHPJob *job)
+static VirtIOMHPCgroup *virtio_mhp_job_cgroup(void)
 {
-    job->room_ns = qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
-    if (!virtio_mhp_cgroup_room("", &job->room)) {
-        job->room = UINT64_MAX;
+    static gsize cgroup;
+
+    if (g_once_init_enter(&cgroup)) {
+        g_once_init_leave(&cgroup,
+                          GPOINTER_TO_SIZE(virtio_mhp_cgroup_open("")));
+    }
+    return GSIZE_TO_POINTER(cgroup);
+}
+
+/* Huge pages of a pool do not count in control groups. */
+static bool virtio_mhp_job_is_limited(uint64_t page_size)
+{
+    return page_size == qemu_real_host_page_size();
+}
+
+static void virtio_mhp_job_warn(VirtIOMHPCgroupSight sight)
+{
+    static bool reported;
+
+    if (sight == VIRTIO_MHP_CGROUP_UNSEEN) {
+        warn_report_once_cond(
+            &reported,
+            "mhp-vmemmap-mem: wants to see the control groups that may limit QEMU's memory, got none or only a part: at a limit Linux ends QEMU, where it would be the guest that is refused");
     }
 }
 
-/*
- * Linux ends QEMU at the limit of its control group rather than to fail. Huge
- * pages of a pool do not count there.
- */
+void virtio_mhp_job_find_limit(HostMemoryBackend *memdev, bool will_back)
+{
+    VirtIOMHPCgroup *cgroup = virtio_mhp_job_cgroup();
+    uint64_t room;
+
+    if (will_back &&
+        virtio_mhp_job_is_limited(qemu_ram_pagesize(memdev->mr.ram_block))) {
+        virtio_mhp_job_warn(virtio_mhp_cgroup_room(cgroup, &room));
+    }
+}
+
+static void virtio_mhp_job_look_up_room(VirtIOMHPJob *job)
+{
+    job->room_ns = qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
+    job->room = UINT64_MAX;
+    virtio_mhp_job_warn(
+        virtio_mhp_cgroup_room(virtio_mhp_job_cgroup(), &job->room));
+}
+
+/* Linux ends QEMU at the limit of its control group rather than to fail. */
 static bool virtio_mhp_job_check_room(VirtIOMHPJob *job, uint64_t size)
 {
     const int64_t now = qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
     const uint64_t wanted = size + VIRTIO_MHP_CGROUP_SPARE;
 
-    if (job->page_size != qemu_real_host_page_size()) {
+    if (!virtio_mhp_job_is_limited(job->page_size)) {
         return true;
     }
     if (!job->room_ns || job->room < wanted ||

@@ -83,6 +83,12 @@ typedef struct VirtIOMHPJob {
     bool cancelled;
 } VirtIOMHPJob;
 
+/*
+ * Find out what limits QEMU's memory; must be done first before QEMU's chroot.
+ * With @will_back, memory of @memdev is going to be backed: warn, once, if a
+ * limit may be out of sight.
+ */
+void virtio_mhp_job_find_limit(HostMemoryBackend *memdev, bool will_back);
 /* Takes over @work's parts; @memdev must outlive the job */
 VirtIOMHPJob *virtio_mhp_job_new(HostMemoryBackend *memdev,
                                  const VirtIOMHPWork *work);

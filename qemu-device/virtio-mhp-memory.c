@@ -268,4 +268,5 @@ void virtio_mhp_memory_abandon(VirtIOMHP *vmhp)
 void virtio_mhp_memory_init(VirtIOMHP *vmhp)
 {
     notifier_list_init(&vmhp->memory.size_change_notifiers);
+    virtio_mhp_job_find_limit(vmhp->memdev, vmhp->prealloc);
 }

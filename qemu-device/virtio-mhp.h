@@ -5,6 +5,7 @@
  * list and no others; tests/static/layers.sh reads it.
  *
  *   virtio-mhp-block.c       which blocks are plugged, which are stuck; memmaps
+ *   virtio-mhp-cgroup-dir.c  where QEMU's control groups are
  *   virtio-mhp-cgroup.c      room in QEMU's control group
  *   virtio-mhp-counters.c    counting
  *   plugin-ids.c             the virtio device's ID

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Group: see group.h. A process of its own removes it when the test has ended,
- * however that was.
+ * Group, Neighbour: see group.h. A process of its own removes the group when
+ * the test has ended, however that was.
  */
 #include "group.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -24,6 +27,10 @@ struct Group {
     const GroupFiles *files;
     pid_t keeper; /* removes the group */
     int end;      /* when this is closed, by us or by our end */
+};
+
+struct Neighbour {
+    pid_t pid;
 };
 
 static bool try_write(const char *path, const char *text)
@@ -130,4 +137,54 @@ void group_add(Group *group, pid_t pid)
 void group_set_limit(Group *group, uint64_t limit)
 {
     group_write(group, group->files->limit, limit);
+}
+
+/* What follows runs in the neighbour: what fails there ends it. */
+
+static void check(bool is_right, const char *what)
+{
+    if (!is_right) {
+        perror(what);
+        _exit(1);
+    }
+}
+
+Neighbour *neighbour_new(Group *group, NeighbourKind kind)
+{
+    Neighbour *neighbour = g_new0(Neighbour, 1);
+    const pid_t parent = getpid();
+    int ready[2];
+    char byte;
+
+    g_assert_no_errno(pipe(ready));
+    neighbour->pid = fork();
+    g_assert_cmpint(neighbour->pid, >=, 0);
+    if (neighbour->pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        check(getppid() == parent, "getppid");
+        group_add(group, getpid());
+        check(kind == NEIGHBOUR_HAS_NAMESPACE && unshare(CLONE_NEWCGROUP) == 0,
+              "unshare");
+        check(write(ready[1], "", 1) == 1, "write");
+        pause();
+    }
+    close(ready[1]);
+    g_assert_cmpint(read(ready[0], &byte, 1), ==, 1);
+    close(ready[0]);
+    return neighbour;
+}
+
+pid_t neighbour_pid(Neighbour *neighbour)
+{
+    return neighbour->pid;
+}
+
+void neighbour_free(Neighbour *neighbour)
+{
+    if (!neighbour) {
+        return;
+    }
+    kill(neighbour->pid, SIGKILL);
+    g_assert_cmpint(waitpid(neighbour->pid, NULL, 0), ==, neighbour->pid);
+    g_free(neighbour);
 }

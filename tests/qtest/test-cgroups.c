@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * QEMU in a control group with a limit, of either version: Linux would end QEMU
- * at the limit, so the driver is refused before that.
+ * at the limit, so the driver is refused before that; and QEMU says if it
+ * cannot know.
  */
+#include <fcntl.h>
+#include <sched.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "group.h"
 #include "mhp.h"
@@ -25,6 +29,7 @@ static void assert_says(Mhp *mhp, const char *words, unsigned times)
 }
 
 #define HAS_ROOM "QEMU's control group has room for"
+#define UNSEEN "wants to see the control groups that may limit QEMU's memory"
 
 static Mhp *start_in(Group *group, const char *backend, const char *properties)
 {
@@ -43,6 +48,7 @@ static void be_limited(Group *group)
     mhp_expect(mhp_plug(mhp, 16, 48), NACK);
     g_assert_cmpuint(mhp_size(mhp), ==, 16 * MHP_BLOCK_SIZE);
     assert_says(mhp, HAS_ROOM, 1);
+    assert_says(mhp, UNSEEN, 0);
     /* What it has is its own, and what is given back can be had again */
     for (unsigned i = 0; i < 16; i++) {
         mhp_fill(mhp, i, 0x11);
@@ -83,6 +89,118 @@ static void test_limit_and_memmaps(void)
     }
 }
 
+/* Neither /proc nor control groups are in sight there */
+static void be_limited_in_chroot(Group *group, const char *folder)
+{
+    g_autofree char *option = g_strdup_printf("chroot=%s", folder);
+    const char *const args[] = {"-run-with", option, NULL};
+    g_autoptr(Mhp) mhp = mhp_new_with_backend(RAM, PREALLOC, args);
+
+    group_add(group, vm_pid(mhp->vm));
+    group_set_limit(group, 112 * MHP_MIB);
+    mhp_expect(mhp_plug(mhp, 0, 16), ACK);
+    mhp_expect(mhp_plug(mhp, 16, 48), NACK);
+    assert_says(mhp, HAS_ROOM, 1);
+}
+
+static void test_limit_in_chroot(void)
+{
+    g_autoptr(Group) group = group_new();
+    g_autofree char *folder = g_dir_make_tmp("mhp-XXXXXX", NULL);
+
+    if (group) {
+        be_limited_in_chroot(group, folder);
+    }
+    g_assert_no_errno(rmdir(folder));
+}
+
+static void set_namespace(int fd)
+{
+    g_assert_no_errno(setns(fd, CLONE_NEWCGROUP));
+}
+
+/* QEMU, with the group as root of its namespace: nothing above is in sight */
+static Mhp *start_unseen(Group *group, const char *const *args)
+{
+    g_autoptr(Neighbour)
+        neighbour = neighbour_new(group, NEIGHBOUR_HAS_NAMESPACE);
+    g_autofree char *path = g_strdup_printf("/proc/%d/ns/cgroup",
+                                            neighbour_pid(neighbour));
+    int theirs = open(path, O_RDONLY | O_CLOEXEC);
+    int ours = open("/proc/self/ns/cgroup", O_RDONLY | O_CLOEXEC);
+    Mhp *mhp;
+
+    set_namespace(theirs);
+    mhp = mhp_new_with_backend(RAM, "", args);
+    set_namespace(ours);
+    close(theirs);
+    close(ours);
+    group_add(group, vm_pid(mhp->vm));
+    return mhp;
+}
+
+static void warn_of_memmaps(Group *group)
+{
+    g_autoptr(Mhp) mhp = start_unseen(group, NULL);
+
+    mhp_expect(mhp_plug(mhp, 0, 1), ACK);
+    mhp_expect(mhp_memmap(mhp, 2 * MHP_BLOCK_SIZE, MHP_BLOCK_SIZE), ACK);
+    assert_says(mhp, UNSEEN, 0);
+    mhp_expect(mhp_plug(mhp, 2, 16), ACK);
+    assert_says(mhp, UNSEEN, 1);
+    mhp_expect(mhp_plug(mhp, 18, 16), ACK);
+    assert_says(mhp, UNSEEN, 1);
+}
+
+static void test_unseen_limit_and_memmaps(void)
+{
+    g_autoptr(Group) group = group_new();
+
+    if (group) {
+        warn_of_memmaps(group);
+    }
+}
+
+static void add_device(Mhp *mhp, const char *id, const char *port)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(JsonNode) result = NULL;
+
+    result = qmp_executef(vm_qmp(mhp->vm), &error, "device_add",
+                          "{'driver': 'mhp-vmemmap-mem', 'id': '%s', "
+                          "'memdev': 'mem%s', 'bus': '%s', 'prealloc': true}",
+                          id, id, port);
+    g_assert_no_error(error);
+    g_assert_nonnull(result);
+}
+
+static void warn_of_prealloc(Group *group)
+{
+    const char *const args[] = {
+        "-object", RAM ",id=memone,size=128M",
+        "-object", RAM ",id=memtwo,size=128M",
+        "-device", "pcie-root-port,id=port1,slot=1",
+        "-device", "pcie-root-port,id=port2,slot=2",
+        NULL,
+    };
+    g_autoptr(Mhp) mhp = start_unseen(group, args);
+
+    assert_says(mhp, UNSEEN, 0);
+    add_device(mhp, "one", "port1");
+    assert_says(mhp, UNSEEN, 1);
+    add_device(mhp, "two", "port2");
+    assert_says(mhp, UNSEEN, 1);
+}
+
+static void test_unseen_limit_and_prealloc(void)
+{
+    g_autoptr(Group) group = group_new();
+
+    if (group) {
+        warn_of_prealloc(group);
+    }
+}
+
 #define PREFIX "/virtio-mhp/cgroups/"
 #define ADD(test) g_test_add_func(PREFIX #test, test_##test)
 
@@ -91,5 +209,8 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     ADD(limit);
     ADD(limit_and_memmaps);
+    ADD(limit_in_chroot);
+    ADD(unseen_limit_and_memmaps);
+    ADD(unseen_limit_and_prealloc);
     return g_test_run();
 }
