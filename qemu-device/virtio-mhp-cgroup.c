@@ -6,6 +6,7 @@
  */
 #include "virtio-mhp-cgroup.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <glib.h>
 #include <string.h>
@@ -13,20 +14,30 @@
 
 #include "virtio-mhp-cgroup-dir.h"
 
+/*
+ * Linux may leave so many pages for each CPU out of memory.stat: twice what it
+ * collects before it adds them up.
+ */
+#define VIRTIO_MHP_CGROUP_LAG_PAGES 128
+
 /* Version 1 says "none" by the highest number of whole pages. */
 #define VIRTIO_MHP_CGROUP_NONE (INT64_MAX - (UINT64_C(1) << 20))
 
 /**
  * struct VirtIOMHPCgroupFiles - what a version calls its files
  * @limits: the limits, and what each of them is a limit of
- * @cache: the line of memory.stat about unused file pages, of all groups below
+ * @cache: lines of memory.stat about file pages, of the groups below, too
+ * @not_clean: lines about those that Linux cannot drop at once
+ * @protection: what of a group is not reclaimed for one above, or NULL
  */
 typedef struct VirtIOMHPCgroupFiles {
     struct {
         const char *limit;
         const char *usage;
     } limits[1];
-    const char *cache;
+    const char *cache[2];
+    const char *not_clean[2];
+    const char *protection;
 } VirtIOMHPCgroupFiles;
 
 static const VirtIOMHPCgroupFiles virtio_mhp_cgroup_v1 = {
@@ -34,7 +45,8 @@ static const VirtIOMHPCgroupFiles virtio_mhp_cgroup_v1 = {
         {
             {"memory.limit_in_bytes", "memory.usage_in_bytes"},
         },
-    .cache = "total_inactive_file ",
+    .cache = {"total_active_file ", "total_inactive_file "},
+    .not_clean = {"total_dirty ", "total_writeback "},
 };
 
 static const VirtIOMHPCgroupFiles virtio_mhp_cgroup_v2 = {
@@ -42,7 +54,9 @@ static const VirtIOMHPCgroupFiles virtio_mhp_cgroup_v2 = {
         {
             {"memory.max", "memory.current"},
         },
-    .cache = "inactive_file ",
+    .cache = {"active_file ", "inactive_file "},
+    .not_clean = {"file_dirty ", "file_writeback "},
+    .protection = "memory.min",
 };
 
 /**
@@ -81,18 +95,90 @@ static bool virtio_mhp_cgroup_number(int folder, const char *name,
     return g_ascii_string_to_unsigned(text, 10, 0, UINT64_MAX, value, NULL);
 }
 
-/* Page cache that Linux drops first, of the group and those below it */
+/* The sum of the numbers behind two keys, which lines start with */
+static uint64_t virtio_mhp_cgroup_sum(const char *text, const char *const *keys)
+{
+    uint64_t sum = 0;
+
+    for (unsigned i = 0; i < 2; i++) {
+        const char *line = text;
+
+        while (line && !g_str_has_prefix(line, keys[i])) {
+            line = strchr(line, '\n');
+            line = line ? line + 1 : NULL;
+        }
+        if (line) {
+            sum += g_ascii_strtoull(line + strlen(keys[i]), NULL, 10);
+        }
+    }
+    return sum;
+}
+
+/* Page cache that Linux can drop at once, of the group and those below it */
 static uint64_t virtio_mhp_cgroup_cache(const VirtIOMHPCgroupFiles *files,
                                         int folder)
 {
     g_autofree char *text = virtio_mhp_cgroup_read(folder, "memory.stat");
-    const char *line = text;
+    uint64_t cache = virtio_mhp_cgroup_sum(text, files->cache);
+    uint64_t not_clean = virtio_mhp_cgroup_sum(text, files->not_clean);
 
-    while (line && !g_str_has_prefix(line, files->cache)) {
-        line = strchr(line, '\n');
-        line = line ? line + 1 : NULL;
+    return cache - MIN(cache, not_clean);
+}
+
+/* What of the cache of group @name is not dropped for the one above it */
+static uint64_t virtio_mhp_cgroup_kept(const VirtIOMHPCgroupFiles *files,
+                                       int above, const char *name)
+{
+    int folder = openat(above, name, VIRTIO_MHP_CGROUP_FOLDER | O_NOFOLLOW);
+    uint64_t protection, usage, cache, kept = 0;
+
+    if (folder < 0) {
+        return 0;
     }
-    return line ? g_ascii_strtoull(line + strlen(files->cache), NULL, 10) : 0;
+    if (virtio_mhp_cgroup_number(folder, files->protection, &protection) &&
+        protection > 0 &&
+        virtio_mhp_cgroup_number(folder, files->limits[0].usage, &usage)) {
+        cache = virtio_mhp_cgroup_cache(files, folder);
+        kept = cache - MIN(cache, usage - MIN(usage, protection));
+    }
+    close(folder);
+    return kept;
+}
+
+/* The same for all groups right below @folder: protection goes no deeper. */
+static uint64_t virtio_mhp_cgroup_kept_below(const VirtIOMHPCgroupFiles *files,
+                                             int folder)
+{
+    int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+    const struct dirent *entry;
+    uint64_t kept = 0;
+
+    if (!dir) {
+        return 0;
+    }
+    while ((entry = readdir(dir))) {
+        if (entry->d_type != DT_REG && entry->d_name[0] != '.') {
+            kept += virtio_mhp_cgroup_kept(files, folder, entry->d_name);
+        }
+    }
+    closedir(dir);
+    return kept;
+}
+
+static uint64_t virtio_mhp_cgroup_reclaimable(const VirtIOMHPCgroupFiles *files,
+                                              int folder)
+{
+    const uint64_t lag = (uint64_t)sysconf(_SC_NPROCESSORS_CONF) *
+                         (uint64_t)sysconf(_SC_PAGESIZE) *
+                         VIRTIO_MHP_CGROUP_LAG_PAGES;
+    uint64_t cache = virtio_mhp_cgroup_cache(files, folder);
+
+    cache -= MIN(cache, lag);
+    if (cache && files->protection) {
+        cache -= MIN(cache, virtio_mhp_cgroup_kept_below(files, folder));
+    }
+    return cache;
 }
 
 /* Add what limits the group to @reading. */
@@ -117,7 +203,7 @@ static void virtio_mhp_cgroup_read_group(VirtIOMHPCgroupReading *reading,
             continue;
         }
         if (!has_cache) {
-            cache = virtio_mhp_cgroup_cache(files, folder);
+            cache = virtio_mhp_cgroup_reclaimable(files, folder);
             has_cache = true;
         }
         usage -= MIN(usage, cache);

@@ -42,8 +42,10 @@ void virtio_mhp_cgroup_close(VirtIOMHPCgroup *cgroup);
 /*
  * If limited: *@room is what is left below the nearest limit, in bytes.
  *
- * A limit is memory.max (version 1: memory.limit_in_bytes). Page cache
- * that is not in use is room: Linux drops it first.
+ * A limit is memory.max (version 1: memory.limit_in_bytes). Page cache is room,
+ * whether it is active or not: Linux drops it as soon as somebody wants the
+ * memory. What is dirty, being written, locked or protected by another group's
+ * memory.min is not room, nor are a tmpfs's files.
  *
  * Not for QEMU's main loop: memory.stat has Linux add up the figures of all
  * CPUs, which can take milliseconds. Any thread may call it.

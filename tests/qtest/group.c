@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Group, Neighbour: see group.h. A process of its own removes the group when
- * the test has ended, however that was.
+ * the test has ended, however that was. Page cache wants a file on a disk: it
+ * is in the build folder.
  */
 #include "group.h"
 
@@ -12,14 +13,20 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "vm.h"
+
+#define PART ((size_t)1 << 20)
+
 typedef struct GroupFiles {
     const char *mount;
     const char *limit;
+    const char *cache[2];
 } GroupFiles;
 
 struct Group {
@@ -31,6 +38,7 @@ struct Group {
 
 struct Neighbour {
     pid_t pid;
+    int file;
 };
 
 static bool try_write(const char *path, const char *text)
@@ -82,8 +90,12 @@ static void start_keeper(Group *group)
 Group *group_new(void)
 {
     static const GroupFiles versions[] = {
-        {"/sys/fs/cgroup/memory", "memory.limit_in_bytes"},
-        {"/sys/fs/cgroup", "memory.max"},
+        {"/sys/fs/cgroup/memory",
+         "memory.limit_in_bytes",
+         {"total_active_file ", "total_inactive_file "}},
+        {"/sys/fs/cgroup",
+         "memory.max",
+         {"\nactive_file ", "\ninactive_file "}},
     };
 
     for (unsigned i = 0; i < G_N_ELEMENTS(versions); i++) {
@@ -139,6 +151,36 @@ void group_set_limit(Group *group, uint64_t limit)
     group_write(group, group->files->limit, limit);
 }
 
+uint64_t group_cache(Group *group)
+{
+    g_autofree char *path = g_build_filename(group->folder, "memory.stat",
+                                             NULL);
+    g_autofree char *text = NULL;
+    g_autoptr(GError) error = NULL;
+    uint64_t sum = 0;
+
+    g_file_get_contents(path, &text, NULL, &error);
+    g_assert_no_error(error);
+    for (unsigned i = 0; i < G_N_ELEMENTS(group->files->cache); i++) {
+        const char *key = group->files->cache[i];
+        const char *at = strstr(text, key);
+
+        g_assert_nonnull(at);
+        sum += g_ascii_strtoull(at + strlen(key), NULL, 10);
+    }
+    return sum;
+}
+
+static int make_file(void)
+{
+    g_autofree char *path = vm_build_path("neighbour-XXXXXX");
+    int fd = g_mkstemp(path);
+
+    g_assert_cmpint(fd, >=, 0);
+    g_assert_no_errno(unlink(path));
+    return fd;
+}
+
 /* What follows runs in the neighbour: what fails there ends it. */
 
 static void check(bool is_right, const char *what)
@@ -149,7 +191,77 @@ static void check(bool is_right, const char *what)
     }
 }
 
-Neighbour *neighbour_new(Group *group, NeighbourKind kind)
+static void write_all(int file, size_t size)
+{
+    static char part[PART];
+
+    memset(part, 1, sizeof(part));
+    for (size_t at = 0; at < size; at += sizeof(part)) {
+        check(pwrite(file, part, sizeof(part), (off_t)at) == sizeof(part),
+              "pwrite");
+    }
+}
+
+static void read_all(int file, size_t size)
+{
+    static char part[PART];
+
+    for (size_t at = 0; at < size; at += sizeof(part)) {
+        check(pread(file, part, sizeof(part), (off_t)at) == sizeof(part),
+              "pread");
+    }
+}
+
+static void lock_all(int file, size_t size)
+{
+    void *map = mmap(NULL, size, PROT_READ, MAP_SHARED, file, 0);
+
+    check(map != MAP_FAILED, "mmap");
+    check(mlock(map, size) == 0, "mlock");
+}
+
+static void have_all(size_t size)
+{
+    char *map = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    check(map != MAP_FAILED, "mmap");
+    memset(map, 1, size);
+}
+
+static void settle(NeighbourKind kind, int file, size_t size)
+{
+    switch (kind) {
+    case NEIGHBOUR_HAS_NAMESPACE:
+        check(unshare(CLONE_NEWCGROUP) == 0, "unshare");
+        break;
+    case NEIGHBOUR_HAS_MEMORY:
+        have_all(size);
+        break;
+    default:
+        write_all(file, size);
+        check(fsync(file) == 0, "fsync");
+        /* Twice makes pages active. */
+        read_all(file, size);
+        read_all(file, size);
+        if (kind == NEIGHBOUR_HAS_LOCKED) {
+            lock_all(file, size);
+        }
+    }
+}
+
+static void live(NeighbourKind kind, int file, size_t size)
+{
+    for (;;) {
+        if (kind == NEIGHBOUR_READS) {
+            read_all(file, size);
+        } else {
+            pause();
+        }
+    }
+}
+
+Neighbour *neighbour_new(Group *group, NeighbourKind kind, size_t size)
 {
     Neighbour *neighbour = g_new0(Neighbour, 1);
     const pid_t parent = getpid();
@@ -157,16 +269,16 @@ Neighbour *neighbour_new(Group *group, NeighbourKind kind)
     char byte;
 
     g_assert_no_errno(pipe(ready));
+    neighbour->file = make_file();
     neighbour->pid = fork();
     g_assert_cmpint(neighbour->pid, >=, 0);
     if (neighbour->pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         check(getppid() == parent, "getppid");
         group_add(group, getpid());
-        check(kind == NEIGHBOUR_HAS_NAMESPACE && unshare(CLONE_NEWCGROUP) == 0,
-              "unshare");
+        settle(kind, neighbour->file, size);
         check(write(ready[1], "", 1) == 1, "write");
-        pause();
+        live(kind, neighbour->file, size);
     }
     close(ready[1]);
     g_assert_cmpint(read(ready[0], &byte, 1), ==, 1);
@@ -186,5 +298,6 @@ void neighbour_free(Neighbour *neighbour)
     }
     kill(neighbour->pid, SIGKILL);
     g_assert_cmpint(waitpid(neighbour->pid, NULL, 0), ==, neighbour->pid);
+    close(neighbour->file);
     g_free(neighbour);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * QEMU in a control group with a limit, of either version: Linux would end QEMU
- * at the limit, so the driver is refused before that; and QEMU says if it
- * cannot know.
+ * at the limit, so the driver is refused before that, but not because of memory
+ * that Linux gives up at once; and QEMU says if it cannot know.
  */
 #include <fcntl.h>
 #include <sched.h>
@@ -114,6 +114,51 @@ static void test_limit_in_chroot(void)
     g_assert_no_errno(rmdir(folder));
 }
 
+static void be_beside_cache(Group *group, NeighbourKind kind)
+{
+    g_autoptr(Mhp) mhp = start_in(group, RAM, PREALLOC);
+    g_autoptr(Neighbour) neighbour = NULL;
+
+    group_set_limit(group, 272 * MHP_MIB);
+    neighbour = neighbour_new(group, kind, 256 * MHP_MIB);
+    g_assert_cmpuint(group_cache(group), >=, 200 * MHP_MIB);
+    mhp_expect(mhp_plug(mhp, 0, 48), ACK);
+    assert_says(mhp, HAS_ROOM, 0);
+}
+
+/* Files that somebody uses fill the group: Linux gives up what QEMU wants */
+static void test_cache_is_room(const void *kind)
+{
+    g_autoptr(Group) group = group_new();
+
+    if (group) {
+        be_beside_cache(group, GPOINTER_TO_UINT(kind));
+    }
+}
+
+static void be_without_room(Group *group, NeighbourKind kind)
+{
+    g_autoptr(Mhp) mhp = start_in(group, RAM, PREALLOC);
+    Neighbour *neighbour;
+
+    group_set_limit(group, 320 * MHP_MIB);
+    neighbour = neighbour_new(group, kind, 256 * MHP_MIB);
+    mhp_expect(mhp_plug(mhp, 0, 48), NACK);
+    assert_says(mhp, HAS_ROOM, 1);
+    neighbour_free(neighbour);
+    mhp_expect(mhp_plug(mhp, 0, 48), ACK);
+}
+
+/* DEV-PLUG-4, DEV-REQ-5 */
+static void test_no_room(const void *kind)
+{
+    g_autoptr(Group) group = group_new();
+
+    if (group) {
+        be_without_room(group, GPOINTER_TO_UINT(kind));
+    }
+}
+
 static void set_namespace(int fd)
 {
     g_assert_no_errno(setns(fd, CLONE_NEWCGROUP));
@@ -123,7 +168,7 @@ static void set_namespace(int fd)
 static Mhp *start_unseen(Group *group, const char *const *args)
 {
     g_autoptr(Neighbour)
-        neighbour = neighbour_new(group, NEIGHBOUR_HAS_NAMESPACE);
+        neighbour = neighbour_new(group, NEIGHBOUR_HAS_NAMESPACE, 0);
     g_autofree char *path = g_strdup_printf("/proc/%d/ns/cgroup",
                                             neighbour_pid(neighbour));
     int theirs = open(path, O_RDONLY | O_CLOEXEC);
@@ -203,6 +248,8 @@ static void test_unseen_limit_and_prealloc(void)
 
 #define PREFIX "/virtio-mhp/cgroups/"
 #define ADD(test) g_test_add_func(PREFIX #test, test_##test)
+#define ADD_KIND(name, kind, test) \
+    g_test_add_data_func(PREFIX name, GUINT_TO_POINTER(kind), test)
 
 int main(int argc, char **argv)
 {
@@ -210,6 +257,11 @@ int main(int argc, char **argv)
     ADD(limit);
     ADD(limit_and_memmaps);
     ADD(limit_in_chroot);
+    ADD_KIND("cache that was used is room", NEIGHBOUR_HAS_READ,
+             test_cache_is_room);
+    ADD_KIND("cache in use is room", NEIGHBOUR_READS, test_cache_is_room);
+    ADD_KIND("locked cache is no room", NEIGHBOUR_HAS_LOCKED, test_no_room);
+    ADD_KIND("another's memory is no room", NEIGHBOUR_HAS_MEMORY, test_no_room);
     ADD(unseen_limit_and_memmaps);
     ADD(unseen_limit_and_prealloc);
     return g_test_run();

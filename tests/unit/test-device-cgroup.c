@@ -139,6 +139,13 @@ static void assert_room(const File *files, uint64_t wanted)
     tree_free(tree);
 }
 
+/* Of so much cache in memory.stat, which may not be up to date */
+static uint64_t counted(uint64_t cache)
+{
+    return cache - (uint64_t)sysconf(_SC_NPROCESSORS_CONF) *
+                       (uint64_t)sysconf(_SC_PAGESIZE) * 128;
+}
+
 static void test_version_2(void)
 {
     const File files[] = {
@@ -221,14 +228,17 @@ static void test_upper_group_limits_too(void)
     assert_room(files, 10 * GIB);
 }
 
-static void test_unused_cache_is_room(void)
+/* Linux drops active pages as well, but none that it has to write first */
+static void test_clean_cache_is_room(void)
 {
     const File v2[] = {
         {MOUNTS, MOUNT_V2},
         {GROUP, "0::/vm\n"},
         {V2 "/vm/memory.max", G100 "\n"},
         {V2 "/vm/memory.current", G100 "\n"},
-        {V2 "/vm/memory.stat", "total_inactive_file 1\ninactive_file " G30},
+        {V2 "/vm/memory.stat",
+         "total_active_file 1\nfile " G100 "\nfile_dirty " G10
+         "\nfile_writeback " G1 "\ninactive_file " G30 "\nactive_file " G40},
         {NULL, NULL},
     };
     const File v1[] = {
@@ -237,12 +247,54 @@ static void test_unused_cache_is_room(void)
         {V1 "/vm/memory.limit_in_bytes", G100 "\n"},
         {V1 "/vm/memory.usage_in_bytes", G100 "\n"},
         {V1 "/vm/memory.stat",
-         "inactive_file 1\ntotal_inactive_file " G30 "\n"},
+         "inactive_file 1\ndirty 1\ntotal_dirty " G10 "\ntotal_writeback " G1
+         "\ntotal_inactive_file " G30 "\ntotal_active_file " G40 "\n"},
         {NULL, NULL},
     };
 
-    assert_room(v2, 30 * GIB);
-    assert_room(v1, 30 * GIB);
+    assert_room(v2, counted(59 * GIB));
+    assert_room(v1, counted(59 * GIB));
+}
+
+/* All of it is dirty */
+static void test_dirty_cache_is_no_room(void)
+{
+    const File files[] = {
+        {MOUNTS, MOUNT_V2},
+        {GROUP, "0::/vm\n"},
+        {V2 "/vm/memory.max", G100 "\n"},
+        {V2 "/vm/memory.current", G90 "\n"},
+        {V2 "/vm/memory.stat", "file_dirty " G40 "\ninactive_file " G30 "\n"},
+        {NULL, NULL},
+    };
+
+    assert_room(files, 10 * GIB);
+}
+
+/*
+ * Of 30 GiB of cache in the other group 20 stay: it may keep 90 of 100 GiB. The
+ * third protects less than what it has besides.
+ */
+static void test_protected_cache_is_no_room(void)
+{
+    const File files[] = {
+        {MOUNTS, MOUNT_V2},
+        {GROUP, "0::/machine/vm\n"},
+        {V2 "/machine/vm/memory.max", "max\n"},
+        {V2 "/machine/vm/memory.min", "0\n"},
+        {V2 "/machine/memory.max", G100 "\n"},
+        {V2 "/machine/memory.current", G100 "\n"},
+        {V2 "/machine/memory.stat", "active_file " G40 "\n"},
+        {V2 "/machine/other/memory.min", G90 "\n"},
+        {V2 "/machine/other/memory.current", G100 "\n"},
+        {V2 "/machine/other/memory.stat", "active_file " G30 "\n"},
+        {V2 "/machine/third/memory.min", G1 "\n"},
+        {V2 "/machine/third/memory.current", G100 "\n"},
+        {V2 "/machine/third/memory.stat", "active_file " G10 "\n"},
+        {NULL, NULL},
+    };
+
+    assert_room(files, counted(20 * GIB));
 }
 
 /* The limit was lowered below what is in use */
@@ -461,7 +513,9 @@ int main(int argc, char **argv)
     ADD(both_versions);
     ADD(mounted_elsewhere);
     ADD(upper_group_limits_too);
-    ADD(unused_cache_is_room);
+    ADD(clean_cache_is_room);
+    ADD(dirty_cache_is_no_room);
+    ADD(protected_cache_is_no_room);
     ADD(no_room);
     ADD(limited_container);
     ADD(most_complete_mount);
