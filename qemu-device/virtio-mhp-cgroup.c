@@ -34,7 +34,7 @@ typedef struct VirtIOMHPCgroupFiles {
     struct {
         const char *limit;
         const char *usage;
-    } limits[1];
+    } limits[2];
     const char *cache[2];
     const char *not_clean[2];
     const char *protection;
@@ -44,6 +44,7 @@ static const VirtIOMHPCgroupFiles virtio_mhp_cgroup_v1 = {
     .limits =
         {
             {"memory.limit_in_bytes", "memory.usage_in_bytes"},
+            {"memory.memsw.limit_in_bytes", "memory.memsw.usage_in_bytes"},
         },
     .cache = {"total_active_file ", "total_inactive_file "},
     .not_clean = {"total_dirty ", "total_writeback "},
@@ -53,6 +54,7 @@ static const VirtIOMHPCgroupFiles virtio_mhp_cgroup_v2 = {
     .limits =
         {
             {"memory.max", "memory.current"},
+            {"memory.high", "memory.current"},
         },
     .cache = {"active_file ", "inactive_file "},
     .not_clean = {"file_dirty ", "file_writeback "},

@@ -42,10 +42,11 @@ void virtio_mhp_cgroup_close(VirtIOMHPCgroup *cgroup);
 /*
  * If limited: *@room is what is left below the nearest limit, in bytes.
  *
- * A limit is memory.max (version 1: memory.limit_in_bytes). Page cache is room,
- * whether it is active or not: Linux drops it as soon as somebody wants the
- * memory. What is dirty, being written, locked or protected by another group's
- * memory.min is not room, nor are a tmpfs's files.
+ * A limit is memory.max (version 1: memory.limit_in_bytes and the one that
+ * counts swap, too), and memory.high: Linux lets a process above it sleep. Page
+ * cache is room, whether it is active or not: Linux drops it as soon as
+ * somebody wants the memory. What is dirty, being written, locked or protected
+ * by another group's memory.min is not room, nor are a tmpfs's files.
  *
  * Not for QEMU's main loop: memory.stat has Linux add up the figures of all
  * CPUs, which can take milliseconds. Any thread may call it.

@@ -228,6 +228,36 @@ static void test_upper_group_limits_too(void)
     assert_room(files, 10 * GIB);
 }
 
+/* Above it Linux lets QEMU sleep */
+static void test_high_is_a_limit(void)
+{
+    const File files[] = {
+        {MOUNTS, MOUNT_V2},
+        {GROUP, "0::/vm\n"},
+        {V2 "/vm/memory.max", "max\n"},
+        {V2 "/vm/memory.high", G40 "\n"},
+        {V2 "/vm/memory.current", G30 "\n"},
+        {NULL, NULL},
+    };
+
+    assert_room(files, 10 * GIB);
+}
+
+static void test_memory_and_swap_is_a_limit(void)
+{
+    const File files[] = {
+        {MOUNTS, MOUNT_V1},
+        {GROUP, "4:memory:/vm\n"},
+        {V1 "/vm/memory.limit_in_bytes", G100 "\n"},
+        {V1 "/vm/memory.usage_in_bytes", G30 "\n"},
+        {V1 "/vm/memory.memsw.limit_in_bytes", G100 "\n"},
+        {V1 "/vm/memory.memsw.usage_in_bytes", G90 "\n"},
+        {NULL, NULL},
+    };
+
+    assert_room(files, 10 * GIB);
+}
+
 /* Linux drops active pages as well, but none that it has to write first */
 static void test_clean_cache_is_room(void)
 {
@@ -380,7 +410,8 @@ static void test_unlimited(void)
          {V2 "/machine/vm/cgroup.type", ""}},
         {{MOUNTS, MOUNT_V2},
          {GROUP, "0::/vm\n"},
-         {V2 "/vm/memory.max", "max\n"}},
+         {V2 "/vm/memory.max", "max\n"},
+         {V2 "/vm/memory.high", "max\n"}},
         {{MOUNTS, MOUNT_V2}, {GROUP, "0::/\n"}, {V2 "/cgroup.procs", ""}},
         {{MOUNTS, MOUNT_V1},
          {GROUP, "4:memory:/vm\n0::/\n"},
@@ -440,7 +471,7 @@ static void test_unseen(void)
         /* Files that say nothing */
         {{MOUNTS, MOUNT_V2}, {GROUP, "0::/vm\n"}, {V2 "/vm/memory.max", "-\n"}},
         {{MOUNTS, MOUNT_V2}, {GROUP, "0::/vm\n"}, {V2 "/vm/memory.max", "1\n"}},
-        {{MOUNTS, MOUNT_V2}, {GROUP, "0::/vm\n"}, {V2 "/vm/memory.max/x", ""}},
+        {{MOUNTS, MOUNT_V2}, {GROUP, "0::/vm\n"}, {V2 "/vm/memory.high/x", ""}},
     };
 
     for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++) {
@@ -513,6 +544,8 @@ int main(int argc, char **argv)
     ADD(both_versions);
     ADD(mounted_elsewhere);
     ADD(upper_group_limits_too);
+    ADD(high_is_a_limit);
+    ADD(memory_and_swap_is_a_limit);
     ADD(clean_cache_is_room);
     ADD(dirty_cache_is_no_room);
     ADD(protected_cache_is_no_room);
