@@ -14,6 +14,9 @@
 
 #include "virtio-mhp-cgroup-dir.h"
 
+/* How long a reading is good for, in microseconds */
+#define VIRTIO_MHP_CGROUP_FRESH 100000
+
 /*
  * Linux may leave so many pages for each CPU out of memory.stat: twice what it
  * collects before it adds them up.
@@ -65,10 +68,16 @@ static const VirtIOMHPCgroupFiles virtio_mhp_cgroup_v2 = {
  * struct VirtIOMHPCgroup - where the groups are, and what they said
  * @lock: protects all that follows
  * @dir: where they are
+ * @sight: what is known of limits
+ * @room: what is left below one, without what has been taken since
+ * @read_at: when that was read, 0 if never
  */
 struct VirtIOMHPCgroup {
     GMutex lock;
     VirtIOMHPCgroupDir dir;
+    VirtIOMHPCgroupSight sight;
+    uint64_t room;
+    int64_t read_at;
 };
 
 /* What was read of the groups so far */
@@ -287,4 +296,25 @@ VirtIOMHPCgroupSight virtio_mhp_cgroup_room(VirtIOMHPCgroup *cgroup,
         locker G_GNUC_UNUSED = g_mutex_locker_new(&cgroup->lock);
 
     return virtio_mhp_cgroup_look(cgroup, room);
+}
+
+VirtIOMHPCgroupSight virtio_mhp_cgroup_take(VirtIOMHPCgroup *cgroup,
+                                            int64_t now, uint64_t size,
+                                            uint64_t *room)
+{
+    g_autoptr(GMutexLocker)
+        locker G_GNUC_UNUSED = g_mutex_locker_new(&cgroup->lock);
+    const uint64_t wanted = size + VIRTIO_MHP_CGROUP_SPARE;
+
+    if (!cgroup->read_at || now - cgroup->read_at >= VIRTIO_MHP_CGROUP_FRESH ||
+        cgroup->room < wanted) {
+        cgroup->room = UINT64_MAX;
+        cgroup->sight = virtio_mhp_cgroup_look(cgroup, &cgroup->room);
+        cgroup->read_at = now;
+    }
+    *room = cgroup->room;
+    if (cgroup->sight == VIRTIO_MHP_CGROUP_LIMITED && *room >= wanted) {
+        cgroup->room -= size;
+    }
+    return cgroup->sight;
 }

@@ -12,6 +12,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* What the process needs for itself: the last bytes are nobody's to take. */
+#define VIRTIO_MHP_CGROUP_SPARE (UINT64_C(16) << 20)
+
 /**
  * enum VirtIOMHPCgroupSight - what is known about limits
  * @VIRTIO_MHP_CGROUP_LIMITED: there is a limit, of the process's group or of
@@ -52,6 +55,18 @@ void virtio_mhp_cgroup_close(VirtIOMHPCgroup *cgroup);
  * CPUs, which can take milliseconds. Any thread may call it.
  */
 VirtIOMHPCgroupSight virtio_mhp_cgroup_room(VirtIOMHPCgroup *cgroup,
+                                            uint64_t *room);
+
+/*
+ * Take @size bytes, for any part of this process, if VIRTIO_MHP_CGROUP_SPARE is
+ * left then: if *@room, which is set to what was there before, is less than
+ * both together, nothing was taken. Without a limit it is UINT64_MAX.
+ *
+ * Files are read only if that was not done in the last 100 ms, or if they said
+ * too little then. @now is in microseconds, from a clock that never goes back.
+ */
+VirtIOMHPCgroupSight virtio_mhp_cgroup_take(VirtIOMHPCgroup *cgroup,
+                                            int64_t now, uint64_t size,
                                             uint64_t *room);
 
 #endif

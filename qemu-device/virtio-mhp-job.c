@@ -24,11 +24,6 @@
 /* The main loop has less time. */
 #define VIRTIO_MHP_PIECE_SHORT (2 * MiB)
 
-/* What QEMU may need for itself until the next piece */
-#define VIRTIO_MHP_CGROUP_SPARE (16 * MiB)
-/* The kernel's figures cost it some work, and change with what we do. */
-#define VIRTIO_MHP_CGROUP_NS (100 * SCALE_MS)
-
 static const VirtIOMHPPart *virtio_mhp_job_part(const VirtIOMHPJob *job)
 {
     return &g_array_index(job->work.parts, VirtIOMHPPart, job->part);
@@ -125,6 +120,7 @@ static bool virtio_mhp_job_next(VirtIOMHPJob *job, uint64_t limit,
     return true;
 }
 
+/* One for all devices: none must count on what another one takes. */
 static VirtIOMHPCgroup *virtio_mhp_job_cgroup(void)
 {
     static gsize cgroup;
@@ -164,43 +160,31 @@ void virtio_mhp_job_find_limit(HostMemoryBackend *memdev, bool will_back)
     }
 }
 
-static void virtio_mhp_job_look_up_room(VirtIOMHPJob *job)
-{
-    job->room_ns = qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
-    job->room = UINT64_MAX;
-    virtio_mhp_job_warn(
-        virtio_mhp_cgroup_room(virtio_mhp_job_cgroup(), &job->room));
-}
-
 /* Linux ends QEMU at the limit of its control group rather than to fail. */
-static bool virtio_mhp_job_check_room(VirtIOMHPJob *job, uint64_t size)
+static bool virtio_mhp_job_take_room(VirtIOMHPJob *job, uint64_t size)
 {
-    const int64_t now = qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
-    const uint64_t wanted = size + VIRTIO_MHP_CGROUP_SPARE;
+    uint64_t room;
 
     if (!virtio_mhp_job_is_limited(job->page_size)) {
         return true;
     }
-    if (!job->room_ns || job->room < wanted ||
-        now - job->room_ns > VIRTIO_MHP_CGROUP_NS) {
-        virtio_mhp_job_look_up_room(job);
-    }
-    if (job->room < wanted) {
+    virtio_mhp_job_warn(virtio_mhp_cgroup_take(
+        virtio_mhp_job_cgroup(), g_get_monotonic_time(), size, &room));
+    if (room < size + VIRTIO_MHP_CGROUP_SPARE) {
         error_setg(&job->err,
                    "QEMU's control group has room for %" PRIu64
                    " MiB, and the last %" PRIu64 " MiB stay free",
-                   (uint64_t)(job->room / MiB),
+                   (uint64_t)(room / MiB),
                    (uint64_t)(VIRTIO_MHP_CGROUP_SPARE / MiB));
         return false;
     }
-    job->room -= size;
     return true;
 }
 
 static bool virtio_mhp_job_populate(VirtIOMHPJob *job, uint64_t offset,
                                     uint64_t size)
 {
-    if (!virtio_mhp_job_check_room(job, size)) {
+    if (!virtio_mhp_job_take_room(job, size)) {
         return false;
     }
     while (qemu_madvise(job->host + offset, size, QEMU_MADV_POPULATE_WRITE)) {

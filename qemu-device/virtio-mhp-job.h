@@ -62,8 +62,6 @@ typedef enum VirtIOMHPJobResult {
  * @result: VIRTIO_MHP_JOB_*
  * @err: why it could not be backed
  * @counters: what was done so far
- * @room: what is left of the room in the control group, as it was at @room_ns
- * @room_ns: when that was looked up, 0 if it was not
  * @cancelled: ends the work after the piece at hand
  */
 typedef struct VirtIOMHPJob {
@@ -78,8 +76,6 @@ typedef struct VirtIOMHPJob {
     VirtIOMHPJobResult result;
     Error *err;
     VirtIOMHPHostCounters counters;
-    uint64_t room;
-    int64_t room_ns;
     bool cancelled;
 } VirtIOMHPJob;
 

@@ -534,6 +534,71 @@ static void test_proc_gone(void)
     tree_free(tree);
 }
 
+static bool take(const Tree *tree, int64_t now, uint64_t size, uint64_t wanted)
+{
+    uint64_t room = 0;
+
+    virtio_mhp_cgroup_take(tree->cgroup, now, size, &room);
+    g_assert_cmpuint(room, ==, wanted);
+    return room >= size + VIRTIO_MHP_CGROUP_SPARE;
+}
+
+static void test_take_keeps_some_spare(void)
+{
+    Tree *tree = tree_new(movable);
+    const uint64_t room = 10 * GIB;
+
+    g_assert_false(take(tree, 1, room - VIRTIO_MHP_CGROUP_SPARE + 1, room));
+    g_assert_true(take(tree, 2, room - VIRTIO_MHP_CGROUP_SPARE, room));
+    tree_free(tree);
+}
+
+static void test_take_counts_until_it_reads_again(void)
+{
+    Tree *tree = tree_new(movable);
+    const File less = {V2 "/vm/memory.max", G90 "\n"};
+    const File more = {V2 "/vm/memory.current", G40 "\n"};
+
+    g_assert_true(take(tree, 1000, 4 * GIB, 10 * GIB));
+    write_file(tree, &less);
+    g_assert_true(take(tree, 100998, 4 * GIB, 6 * GIB));
+    /* That was too little: it is looked at at once */
+    g_assert_false(take(tree, 100999, 4 * GIB, 0));
+    write_file(tree, &more);
+    g_assert_true(take(tree, 101000, 4 * GIB, 50 * GIB));
+    g_assert_true(take(tree, 200999, 4 * GIB, 46 * GIB));
+    /* The last reading is old */
+    g_assert_true(take(tree, 201000, 4 * GIB, 50 * GIB));
+    tree_free(tree);
+}
+
+static void test_take_without_a_limit(void)
+{
+    static const File unlimited[] = {{MOUNTS, ""}, {NULL, NULL}};
+    static const File unseen[] = {{GROUP, ""}, {NULL, NULL}};
+    const struct {
+        const File *files;
+        VirtIOMHPCgroupSight sight;
+    } rows[] = {
+        {unlimited, VIRTIO_MHP_CGROUP_UNLIMITED},
+        {unseen, VIRTIO_MHP_CGROUP_UNSEEN},
+    };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++) {
+        Tree *tree = tree_new(rows[i].files);
+        uint64_t room = 0;
+
+        /* The second time from the first one's reading */
+        for (int64_t now = 1; now < 3; now++) {
+            g_assert_cmpint(
+                virtio_mhp_cgroup_take(tree->cgroup, now, GIB, &room), ==,
+                rows[i].sight);
+            g_assert_cmpuint(room, ==, UINT64_MAX);
+        }
+        tree_free(tree);
+    }
+}
+
 #define ADD(test) g_test_add_func("/virtio-mhp/cgroup/" #test, test_##test)
 
 int main(int argc, char **argv)
@@ -557,5 +622,8 @@ int main(int argc, char **argv)
     ADD(moved);
     ADD(paths_gone);
     ADD(proc_gone);
+    ADD(take_keeps_some_spare);
+    ADD(take_counts_until_it_reads_again);
+    ADD(take_without_a_limit);
     return g_test_run();
 }
