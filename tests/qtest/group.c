@@ -26,6 +26,7 @@
 typedef struct GroupFiles {
     const char *mount;
     const char *limit;
+    const char *high;
     const char *cache[2];
 } GroupFiles;
 
@@ -92,9 +93,11 @@ Group *group_new(void)
     static const GroupFiles versions[] = {
         {"/sys/fs/cgroup/memory",
          "memory.limit_in_bytes",
+         NULL,
          {"total_active_file ", "total_inactive_file "}},
         {"/sys/fs/cgroup",
          "memory.max",
+         "memory.high",
          {"\nactive_file ", "\ninactive_file "}},
     };
 
@@ -149,6 +152,15 @@ void group_add(Group *group, pid_t pid)
 void group_set_limit(Group *group, uint64_t limit)
 {
     group_write(group, group->files->limit, limit);
+}
+
+bool group_set_high(Group *group, uint64_t high)
+{
+    if (!group->files->high) {
+        return false;
+    }
+    group_write(group, group->files->high, high);
+    return true;
 }
 
 uint64_t group_cache(Group *group)

@@ -24,6 +24,9 @@ void group_add(Group *group, pid_t pid);
 /* In bytes */
 void group_set_limit(Group *group, uint64_t limit);
 
+/* Where Linux slows processes down, false if version 1 is used, without it */
+bool group_set_high(Group *group, uint64_t high);
+
 /* Page cache that could be dropped, used lately or not */
 uint64_t group_cache(Group *group);
 

@@ -2,7 +2,8 @@
 /*
  * QEMU in a control group with a limit, of either version: Linux would end QEMU
  * at the limit, so the driver is refused before that, but not because of memory
- * that Linux gives up at once; and QEMU says if it cannot know.
+ * that Linux gives up at once; QEMU says if it cannot know; and QEMU's monitor
+ * answers whatever the group is like.
  */
 #include <fcntl.h>
 #include <sched.h>
@@ -10,10 +11,13 @@
 #include <unistd.h>
 
 #include "group.h"
+#include "latency.h"
 #include "mhp.h"
 
 #define RAM "memory-backend-ram"
 #define PREALLOC ",prealloc=on"
+
+#define ROUNDS 32
 
 static void assert_says(Mhp *mhp, const char *words, unsigned times)
 {
@@ -246,6 +250,59 @@ static void test_unseen_limit_and_prealloc(void)
     }
 }
 
+static uint16_t ask_until_answered(Mhp *mhp, Latency *latency, uint16_t type)
+{
+    mhp_submit(mhp, type, MHP_NB_BLOCKS);
+    do {
+        latency_ask(latency);
+    } while (mhp_is_pending(mhp));
+    return mhp_finish(mhp);
+}
+
+/* Each time Linux takes pages from the neighbour, who fetches them again. */
+static void ask_while_backing(Mhp *mhp)
+{
+    Latency *latency = latency_new(mhp);
+    unsigned nb_acks = 0;
+
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        nb_acks += ask_until_answered(mhp, latency, VIRTIO_MHP_REQ_PLUG) ==
+                   VIRTIO_MHP_RESP_ACK;
+        mhp_expect(ask_until_answered(mhp, latency, VIRTIO_MHP_REQ_UNPLUG_ALL),
+                   ACK);
+    }
+    g_test_message("%u of %u requests got their memory", nb_acks, ROUNDS);
+    g_assert_cmpuint(nb_acks, >, 0);
+    latency_finish(latency);
+}
+
+/* Memmaps take half of the region, and files in use all of the room. */
+static void be_pressed(Group *group, bool is_high)
+{
+    g_autoptr(Mhp) mhp = start_in(group, RAM, "");
+    g_autoptr(Neighbour) reader = NULL;
+    const uint64_t limit = 256 * MHP_MIB;
+
+    if (!is_high) {
+        group_set_limit(group, limit);
+    } else if (!group_set_high(group, limit)) {
+        g_test_message("version 1 has no memory.high");
+        return;
+    }
+    reader = neighbour_new(group, NEIGHBOUR_READS, 240 * MHP_MIB);
+    mhp_expect(mhp_memmap(mhp, 2 * MHP_BLOCK_SIZE, MHP_BLOCK_SIZE), ACK);
+    ask_while_backing(mhp);
+}
+
+static void test_monitor_answers(const void *is_high)
+{
+    g_autoptr(Group) group = group_new();
+
+    if (group) {
+        be_pressed(group, is_high);
+    }
+}
+
 #define PREFIX "/virtio-mhp/cgroups/"
 #define ADD(test) g_test_add_func(PREFIX #test, test_##test)
 #define ADD_KIND(name, kind, test) \
@@ -264,5 +321,7 @@ int main(int argc, char **argv)
     ADD_KIND("another's memory is no room", NEIGHBOUR_HAS_MEMORY, test_no_room);
     ADD(unseen_limit_and_memmaps);
     ADD(unseen_limit_and_prealloc);
+    ADD_KIND("the monitor answers at the limit", false, test_monitor_answers);
+    ADD_KIND("the monitor answers at memory.high", true, test_monitor_answers);
     return g_test_run();
 }
