@@ -32,8 +32,9 @@
  *   module.c                 the plugin
  *
  * What goes the other way are callbacks and notifiers. Everything runs under
- * the big QEMU lock, so there is no lock here but the worker's; virtio-mhp-rdm.c
- * says why it may answer the threads of a migration without it.
+ * the big QEMU lock, so there is no lock here but the worker's;
+ * virtio-mhp-rdm.c says why it may answer the threads of a migration without
+ * it.
  */
 #ifndef VIRTIO_MHP_H
 #define VIRTIO_MHP_H

@@ -322,7 +322,7 @@ static void test_reset_of_another_queue_during_plug(void)
     begin(mhp, VIRTIO_MHP_REQ_PLUG, PREALLOC_BLOCKS);
     write_register(mhp, VIRTIO_PCI_COMMON_Q_SELECT, 2, 5);
     write_register(mhp, VIRTIO_PCI_COMMON_Q_RESET, 2, 1);
-    mhp_expect(finish(mhp), ACK);
+    mhp_expect(mhp_finish(mhp), ACK);
     g_assert_cmpuint(mhp_size(mhp), ==, PREALLOC_BLOCKS * MHP_BLOCK_SIZE);
 }
 
@@ -334,7 +334,7 @@ static void test_reset_of_the_queue_during_plug(void)
     begin(mhp, VIRTIO_MHP_REQ_PLUG, PREALLOC_BLOCKS);
     write_register(mhp, VIRTIO_PCI_COMMON_Q_SELECT, 2, 0);
     write_register(mhp, VIRTIO_PCI_COMMON_Q_RESET, 2, 1);
-    g_assert_true(is_pending(mhp));
+    g_assert_true(mhp_is_pending(mhp));
     restart_and_wait(mhp);
     g_assert_cmpuint(mhp_size(mhp), ==, 0);
     g_assert_cmpuint(mhp_backed_size(mhp), ==, 0);
@@ -351,7 +351,7 @@ static void test_used_ring_in_the_own_notifier(void)
                    virtio_pci_notifier(mhp->pci));
     write_register(mhp, VIRTIO_PCI_COMMON_Q_ENABLE, 2, 1);
     begin(mhp, VIRTIO_MHP_REQ_PLUG, PREALLOC_BLOCKS);
-    while (is_pending(mhp)) {
+    while (mhp_is_pending(mhp)) {
         qmp(mhp, "query-status");
     }
     log = vm_stderr(mhp->vm);
