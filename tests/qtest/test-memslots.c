@@ -23,11 +23,17 @@ static unsigned nb_slots(Mhp *mhp)
     /* Other address spaces show the same regions once more */
     g_auto(GStrv) spaces = g_strsplit(tree, "address-space: ", -1);
     const char *text;
+    char *others;
     unsigned count = 0;
 
     for (char **space = spaces; *space; space++) {
         if (!g_str_has_prefix(*space, "memory\r\n")) {
             continue;
+        }
+        /* Behind the last one are the regions that they have aliases of */
+        others = strstr(*space, "memory-region: ");
+        if (others) {
+            *others = '\0';
         }
         for (text = *space; (text = strstr(text, "alias memslot-")); text++) {
             count++;
