@@ -139,8 +139,8 @@ static void virtio_mhp_memory_plug_ended(VirtIOMHP *vmhp,
 }
 
 /*
- * Where contents are lost already, or nothing is plugged (DEV-UNPLUGALL-2), the
- * blocks are unplugged, and what could not be discarded is pending.
+ * Where contents are lost already the blocks are unplugged, and what could not
+ * be discarded is pending (DEV-UNPLUG-3).
  */
 static void virtio_mhp_memory_unplug_ended(VirtIOMHP *vmhp,
                                            const VirtIOMHPRange *range,
@@ -157,7 +157,7 @@ static void virtio_mhp_memory_unplug_ended(VirtIOMHP *vmhp,
     }
     if (job->result == VIRTIO_MHP_JOB_DONE) {
         virtio_mhp_memory_set_plugged(vmhp, range, false);
-    } else if (job->discarded_to || !vmhp->blocks.nb_plugged) {
+    } else if (job->discarded_to) {
         virtio_mhp_memory_set_unplugged(vmhp, range);
         virtio_mhp_pending_count(vmhp, range, job);
     } else {
