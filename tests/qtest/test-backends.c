@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "mhp.h"
+#include "pool.h"
 
 #define RSS_SLACK (24 * MHP_MIB)
 
@@ -49,18 +50,6 @@ static uint64_t rss(Mhp *mhp)
     g_autofree char *text = read_proc(mhp, "status");
 
     return number_after(text, "VmRSS:") * 1024;
-}
-
-static bool try_write(const char *path, const char *text)
-{
-    int fd = open(path, O_WRONLY | O_CLOEXEC);
-    bool done = fd >= 0 &&
-                write(fd, text, strlen(text)) == (ssize_t)strlen(text);
-
-    if (fd >= 0) {
-        close(fd);
-    }
-    return done;
 }
 
 /* All that a backend has to do, on half of the region */
@@ -147,45 +136,12 @@ static void test_host_nodes(void)
 
 /* Huge pages: a pool of the test's own size */
 
-#define POOL "/sys/kernel/mm/hugepages/hugepages-2048kB/"
-#define NR_HUGEPAGES POOL "nr_hugepages"
-#define FREE_HUGEPAGES POOL "free_hugepages"
 #define HUGETLB \
     "memory-backend-memfd,hugetlb=on,hugetlbsize=2M,share=on,reserve=off"
 
-static uint64_t read_number(const char *path)
-{
-    g_autofree char *text = read_file(path);
-
-    return g_ascii_strtoull(text, NULL, 10);
-}
-
-/* Whether there are so many free pages now; *@old is for pool_return() */
-static bool pool_take(unsigned nb_free, uint64_t *old)
-{
-    g_autofree char *text = NULL;
-
-    *old = read_number(NR_HUGEPAGES);
-    text = g_strdup_printf("%" G_GUINT64_FORMAT,
-                           *old - read_number(FREE_HUGEPAGES) + nb_free);
-    if (!try_write(NR_HUGEPAGES, text) ||
-        read_number(FREE_HUGEPAGES) != nb_free) {
-        g_test_skip("there is no pool of huge pages to be had (not root?)");
-        return false;
-    }
-    return true;
-}
-
-static void pool_return(uint64_t old)
-{
-    g_autofree char *text = g_strdup_printf("%" G_GUINT64_FORMAT, old);
-
-    g_assert_true(try_write(NR_HUGEPAGES, text));
-}
-
 static void assert_pool(unsigned nb_free)
 {
-    g_assert_cmpuint(read_number(FREE_HUGEPAGES), ==, nb_free);
+    g_assert_cmpuint(pool_free(), ==, nb_free);
 }
 
 static void hugetlb_memmaps(void)
