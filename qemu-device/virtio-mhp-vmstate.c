@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Migration and snapshots: what is sent, and what the other side must have in
- * common.
+ * Migration and snapshots: what is sent, and what it means for the memory of
+ * both sides.
  *
  * Which blocks are plugged is fixed from the start to the end of a migration
  * (virtio-mhp-busy.c). So it can be sent before any memory, together with all
@@ -16,115 +16,6 @@
 #include "qapi/error.h"
 #include "qemu/error-report.h"
 #include "virtio-mhp.h"
-
-/**
- * struct VirtIOMHPCommon - what both sides of a migration have in common
- * @parent: the device
- * @addr: guest-physical address of the region
- * @region_size: size of the region
- * @block_size: size of a block
- * @node: NUMA node of the region
- * @features: features that the device offers
- */
-typedef struct VirtIOMHPCommon {
-    VirtIOMHP *parent;
-    uint64_t addr;
-    uint64_t region_size;
-    uint64_t block_size;
-    uint32_t node;
-    uint64_t features;
-} VirtIOMHPCommon;
-
-static int virtio_mhp_common_pre_save(void *opaque)
-{
-    VirtIOMHPCommon *common = opaque;
-    const VirtIOMHP *vmhp = common->parent;
-
-    common->addr = vmhp->addr;
-    common->region_size = memory_region_size(&vmhp->memdev->mr);
-    common->block_size = vmhp->block_size;
-    common->node = vmhp->node;
-    common->features = VIRTIO_DEVICE(vmhp)->host_features;
-    return 0;
-}
-
-static void virtio_mhp_common_report_size(const char *property, uint64_t wanted,
-                                          uint64_t got)
-{
-    g_autofree char *wanted_text = virtio_mhp_size_text(wanted);
-    g_autofree char *got_text = virtio_mhp_size_text(got);
-
-    error_report(
-        "mhp-vmemmap-mem: property %s wants %s as on the migration's source, got %s",
-        property, wanted_text, got_text);
-}
-
-/*
- * Features of all virtio devices that only this side has do no harm. Its own
- * are others if one side plays a virtio-mem.
- */
-static bool virtio_mhp_common_check_features(const VirtIOMHPCommon *common)
-{
-    const uint64_t got = VIRTIO_DEVICE(common->parent)->host_features;
-    const uint64_t own = MAKE_64BIT_MASK(0, VIRTIO_TRANSPORT_F_START);
-    const uint64_t differ = (common->features & ~got) |
-                            ((common->features ^ got) & own);
-
-    if (differ) {
-        error_report("mhp-vmemmap-mem: wanted the virtio features 0x%" PRIx64
-                     " as on the migration's source, got 0x%" PRIx64
-                     ", which differ in 0x%" PRIx64,
-                     common->features, got, differ);
-    }
-    return !differ;
-}
-
-static int virtio_mhp_common_post_load(void *opaque, int version_id)
-{
-    const VirtIOMHPCommon *common = opaque;
-    const VirtIOMHP *vmhp = common->parent;
-    const uint64_t region_size = memory_region_size(&vmhp->memdev->mr);
-
-    if (common->region_size != region_size) {
-        virtio_mhp_common_report_size("'size' of 'memdev'", common->region_size,
-                                      region_size);
-        return -EINVAL;
-    }
-    if (common->block_size != vmhp->block_size) {
-        virtio_mhp_common_report_size("'block-size'", common->block_size,
-                                      vmhp->block_size);
-        return -EINVAL;
-    }
-    if (common->addr != vmhp->addr) {
-        error_report("mhp-vmemmap-mem: property 'memaddr' wants 0x%" PRIx64
-                     " as on the migration's source, got 0x%" PRIx64,
-                     common->addr, vmhp->addr);
-        return -EINVAL;
-    }
-    if (common->node != vmhp->node) {
-        error_report(
-            "mhp-vmemmap-mem: property 'node' wants %u as on the migration's source, got %u",
-            common->node, vmhp->node);
-        return -EINVAL;
-    }
-    return virtio_mhp_common_check_features(common) ? 0 : -EINVAL;
-}
-
-/* Part of virtio-mhp-early, whose version it has */
-static const VMStateDescription virtio_mhp_vmstate_common = {
-    .name = "virtio-mhp-early/common",
-    .pre_save = virtio_mhp_common_pre_save,
-    .post_load = virtio_mhp_common_post_load,
-    .fields =
-        (const VMStateField[]){
-            VMSTATE_UINT64(addr, VirtIOMHPCommon),
-            VMSTATE_UINT64(region_size, VirtIOMHPCommon),
-            VMSTATE_UINT64(block_size, VirtIOMHPCommon),
-            VMSTATE_UINT32(node, VirtIOMHPCommon),
-            VMSTATE_UINT64(features, VirtIOMHPCommon),
-            VMSTATE_END_OF_LIST(),
-        },
-};
 
 /* Bit i of the bitmap is block i; a byte's lowest bit comes first. */
 static int virtio_mhp_early_pre_save(void *opaque)

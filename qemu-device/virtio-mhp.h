@@ -22,6 +22,7 @@
  *   virtio-mhp-queue.c       the request queue: take, check the shape, answer
  *   virtio-mhp-request.c     what each request means
  *   virtio-mhp-reset.c       the system reset
+ *   virtio-mhp-common.c      what both sides of a migration have in common
  *   virtio-mhp-vmstate.c     migration and snapshots
  *   virtio-mhp-balloon.c     QMP's balloon commands
  *   virtio-mhp-event.c       which event tells of a change
@@ -239,6 +240,29 @@ const char *virtio_mhp_request_name(unsigned int index);
 void virtio_mhp_system_reset_add(VirtIOMHP *vmhp);
 void virtio_mhp_system_reset_remove(VirtIOMHP *vmhp);
 void virtio_mhp_system_reset_register_type(void);
+
+/* virtio-mhp-common.c: what both sides of a migration have in common */
+
+/**
+ * struct VirtIOMHPCommon - what both sides of a migration have in common
+ * @parent: the device
+ * @addr: guest-physical address of the region
+ * @region_size: size of the region
+ * @block_size: size of a block
+ * @node: NUMA node of the region
+ * @features: features that the device offers
+ */
+typedef struct VirtIOMHPCommon {
+    VirtIOMHP *parent;
+    uint64_t addr;
+    uint64_t region_size;
+    uint64_t block_size;
+    uint32_t node;
+    uint64_t features;
+} VirtIOMHPCommon;
+
+/* Made for the moment from what the device is, and compared with it */
+extern const VMStateDescription virtio_mhp_vmstate_common;
 
 /* virtio-mhp-vmstate.c: migration and snapshots */
 
