@@ -42,16 +42,18 @@ void virtio_mhp_system_reset_remove(VirtIOMHP *vmhp)
 static void virtio_mhp_system_reset_hold(Object *obj, ResetType type)
 {
     GSList *item;
+    bool is_busy;
 
     /* A machine that wakes up from suspend needs its memory. */
     if (type == RESET_TYPE_WAKEUP) {
         return;
     }
+    is_busy = virtio_mhp_busy_for_reset();
     for (item = virtio_mhp_devices; item; item = item->next) {
         virtio_mhp_queue_forget(item->data);
         /* Not during a migration; a driver that comes up unplugs what it finds.
          */
-        if (!virtio_mhp_is_busy()) {
+        if (!is_busy) {
             virtio_mhp_memory_reset(item->data);
         }
     }

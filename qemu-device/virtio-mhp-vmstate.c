@@ -21,10 +21,18 @@
 static int virtio_mhp_early_pre_save(void *opaque)
 {
     VirtIOMHP *vmhp = opaque;
+    Error *err = NULL;
     uint64_t i;
 
-    /* From here on nothing may change: end what is under way. */
+    /*
+     * From here on nothing may change: end what is under way. The other side
+     * may have the same memory, and nobody knows when its guest starts.
+     */
     virtio_mhp_queue_settle(vmhp);
+    if (!virtio_mhp_op_rest(vmhp, &err)) {
+        error_report_err(err);
+        return -EBUSY;
+    }
     memset(vmhp->vmstate.bitmap, 0, vmhp->vmstate.bitmap_size);
     for (i = 0; i < vmhp->blocks.nb_blocks; i++) {
         vmhp->vmstate.bitmap[i / 8] |= vmhp->blocks.plugged[i] << i % 8;
@@ -57,21 +65,19 @@ static bool virtio_mhp_early_load_bitmap(VirtIOMHP *vmhp)
 }
 
 /*
- * The memory comes after this. It starts empty, unless both sides share it: a
- * file may hold what another guest left there, and a snapshot is loaded into a
- * guest that has memory.
+ * The memory comes after this, and starts empty: a file may hold what another
+ * guest left there, and a snapshot is loaded into a guest that has memory.
+ * Memory that both sides share is there already; what is not plugged of it, the
+ * source may have had no time to discard.
  */
 static int virtio_mhp_early_post_load(void *opaque, int version_id)
 {
     VirtIOMHP *vmhp = opaque;
+    const bool is_ignored = migrate_ram_is_ignored(vmhp->memdev->mr.ram_block);
     Error *err = NULL;
 
-    if (!virtio_mhp_memory_forget(vmhp, &err)) {
-        error_report_err(err);
-        return -EBUSY;
-    }
-    if (!migrate_ram_is_ignored(vmhp->memdev->mr.ram_block) &&
-        !virtio_mhp_memory_discard_all(vmhp, &err)) {
+    if (!virtio_mhp_memory_forget(vmhp, &err) ||
+        (!is_ignored && !virtio_mhp_memory_discard_all(vmhp, &err))) {
         error_report_err(err);
         return -EBUSY;
     }
@@ -79,6 +85,9 @@ static int virtio_mhp_early_post_load(void *opaque, int version_id)
         error_report(
             "mhp-vmemmap-mem: a device that uses the guest's memory cannot take what is plugged on the migration's source");
         return -EBUSY;
+    }
+    if (is_ignored) {
+        virtio_mhp_pending_add_all(vmhp);
     }
     return 0;
 }
@@ -162,7 +171,7 @@ static int virtio_mhp_late_post_load(void *opaque, int version_id)
     if (vmhp->blocks.nb_plugged) {
         virtio_mhp_memory_notify_size(vmhp);
     }
-    /* The driver may have heard BUSY on the other side. */
+    /* The driver may have heard BUSY, and something may be left to be done. */
     virtio_mhp_busy_watch(vmhp);
     return 0;
 }

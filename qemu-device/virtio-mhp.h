@@ -117,7 +117,9 @@ typedef struct VirtIOMHPMemslots {
  * @memory: plugging and unplugging
  * @queue: the request queue
  * @busy.timer: looks for the end of a migration
+ * @busy.is_awaited: somebody waits for it
  * @busy.over_notifiers: told of it, after the driver
+ * @busy.vm_state: tells when the machine runs
  * @vmstate.bitmap: which blocks are plugged, in the form that is sent
  * @vmstate.bitmap_size: of that, in bytes
  * @vmstate.nb_blocks: number of blocks of the region
@@ -150,7 +152,9 @@ struct VirtIOMHP {
     VirtIOMHPQueue queue;
     struct {
         QEMUTimer *timer;
+        bool is_awaited;
         NotifierList over_notifiers;
+        VMChangeStateEntry *vm_state;
     } busy;
     struct {
         uint8_t *bitmap;
@@ -186,10 +190,15 @@ bool virtio_mhp_has_numa_nodes(void);
 
 /* Whether it is, on either side */
 bool virtio_mhp_is_busy(void);
-/* Tell the driver when it is over; at once if it is */
+/*
+ * Tell the driver and busy.over_notifiers when it is over and the guest is on
+ * this side; soon, if it is
+ */
 void virtio_mhp_busy_watch(VirtIOMHP *vmhp);
 /* Whether the driver must hear BUSY; it is told when that is over */
 bool virtio_mhp_busy_for_driver(VirtIOMHP *vmhp);
+/* Whether a system reset, which begins, must leave the memory alone */
+bool virtio_mhp_busy_for_reset(void);
 /* Whether what is asked of this side would reach the guest, true if so */
 bool virtio_mhp_busy_check_not_left(Error **errp);
 void virtio_mhp_busy_init(VirtIOMHP *vmhp);

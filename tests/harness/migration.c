@@ -5,6 +5,7 @@
 #include "migration.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #include "wait.h"
 
@@ -65,6 +66,41 @@ void migration_listen(Vm *vm, const char *uri)
 void migration_start(Vm *vm, const char *uri)
 {
     migration_executef(vm, "migrate", "{'uri': '%s'}", uri);
+}
+
+void migration_set_mode(Vm *vm, const char *mode)
+{
+    migration_executef(vm, "migrate-set-parameters", "{'mode': '%s'}", mode);
+}
+
+#define MIGRATION_UNIX \
+    "'addr': {'transport': 'socket', 'type': 'unix', 'path': '%s'}"
+
+void migration_add_cpr(Vm *vm, const char *cpr)
+{
+    vm_add_opt(vm, "incoming",
+               "cpr,addr.transport=socket,addr.type=unix,addr.path=%s", cpr);
+}
+
+static bool migration_has_socket(void *opaque, GError **error)
+{
+    (void)error;
+    return g_file_test(opaque, G_FILE_TEST_EXISTS);
+}
+
+void migration_start_cpr(Vm *vm, const char *uri, const char *cpr)
+{
+    g_autoptr(GError) error = NULL;
+
+    wait_until(migration_has_socket, (void *)cpr, MIGRATION_TIMEOUT_MS,
+               "the socket for the first part", &error);
+    g_assert_no_error(error);
+    migration_set_mode(vm, "cpr-transfer");
+    migration_executef(vm, "migrate",
+                       "{'channels': ["
+                       "{'channel-type': 'main', " MIGRATION_UNIX "},"
+                       "{'channel-type': 'cpr', " MIGRATION_UNIX "}]}",
+                       strchr(uri, ':') + 1, cpr);
 }
 
 void migration_start_postcopy(Vm *vm)
@@ -175,9 +211,11 @@ uint64_t migration_bytes(Vm *vm)
         json_object_get_object_member(object, "ram"), "transferred");
 }
 
-/* Wait until a job is over, and that it did not fail */
-static void migration_finish_job(Vm *vm)
+/* Wait until a job is over; why it failed, or NULL */
+static char *migration_end_job(Vm *vm)
 {
+    char *message;
+
     for (;;) {
         g_autoptr(GError) error = NULL;
         g_autoptr(JsonNode) event = NULL;
@@ -198,11 +236,18 @@ static void migration_finish_job(Vm *vm)
         JsonObject *job = json_array_get_object_element(
             json_node_get_array(jobs), 0);
 
-        g_assert_cmpstr(
-            json_object_get_string_member_with_default(job, "error", NULL), ==,
-            NULL);
+        message = g_strdup(
+            json_object_get_string_member_with_default(job, "error", NULL));
     }
     migration_execute(vm, "job-dismiss", "{'id': 'job0'}");
+    return message;
+}
+
+static void migration_finish_job(Vm *vm)
+{
+    g_autofree char *message = migration_end_job(vm);
+
+    g_assert_cmpstr(message, ==, NULL);
 }
 
 void migration_add_disk(Vm *vm, const char *path)
@@ -225,21 +270,30 @@ void migration_add_disk(Vm *vm, const char *path)
                       " 'file': 'file'}");
 }
 
-static void migration_snapshot(Vm *vm, const char *command, const char *tag)
+static char *migration_snapshot(Vm *vm, const char *command, const char *tag)
 {
     migration_executef(vm, command,
                        "{'job-id': 'job0', 'tag': '%s', 'vmstate': 'disk',"
                        " 'devices': ['disk']}",
                        tag);
-    migration_finish_job(vm);
+    return migration_end_job(vm);
 }
 
 void migration_save(Vm *vm, const char *tag)
 {
-    migration_snapshot(vm, "snapshot-save", tag);
+    g_autofree char *message = migration_snapshot(vm, "snapshot-save", tag);
+
+    g_assert_cmpstr(message, ==, NULL);
+}
+
+char *migration_try_load(Vm *vm, const char *tag)
+{
+    return migration_snapshot(vm, "snapshot-load", tag);
 }
 
 void migration_load(Vm *vm, const char *tag)
 {
-    migration_snapshot(vm, "snapshot-load", tag);
+    g_autofree char *message = migration_try_load(vm, tag);
+
+    g_assert_cmpstr(message, ==, NULL);
 }

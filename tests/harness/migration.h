@@ -24,6 +24,14 @@ void migration_set(Vm *vm, const char *parameter, uint64_t value);
 void migration_listen(Vm *vm, const char *uri);
 void migration_start(Vm *vm, const char *uri);
 void migration_start_postcopy(Vm *vm);
+
+/*
+ * "migrate-set-parameters", for the mode, and cpr-transfer: the new QEMU opens
+ * its monitor when the old one has begun. Both are paths of sockets.
+ */
+void migration_set_mode(Vm *vm, const char *mode);
+void migration_add_cpr(Vm *vm, const char *cpr);
+void migration_start_cpr(Vm *vm, const char *uri, const char *cpr);
 void migration_cancel(Vm *vm);
 /* Leave the state pre-switchover */
 void migration_go_on(Vm *vm);
@@ -44,5 +52,7 @@ char *migration_run_state(Vm *vm);
 void migration_add_disk(Vm *vm, const char *path);
 void migration_save(Vm *vm, const char *tag);
 void migration_load(Vm *vm, const char *tag);
+/* The same where it may fail: what QEMU says then, or NULL */
+char *migration_try_load(Vm *vm, const char *tag);
 
 #endif /* MHP_MIGRATION_H */

@@ -162,7 +162,7 @@ void vm_add_log(Vm *vm, const char *id)
                fd);
 }
 
-static bool vm_spawn(Vm *vm, GError **error)
+bool vm_launch(Vm *vm, GError **error)
 {
     const char *id;
 
@@ -207,14 +207,11 @@ bool vm_wait_exit(Vm *vm, unsigned timeout_ms, int *exit_status, GError **error)
     return true;
 }
 
-bool vm_start(Vm *vm, GError **error)
+bool vm_connect(Vm *vm, GError **error)
 {
     g_autoptr(GError) local = NULL;
     g_autofree char *said = NULL;
 
-    if (!vm_spawn(vm, error)) {
-        return false;
-    }
     vm->qmp = qmp_new(g_steal_pointer(&vm->qmp_channel), &local);
     if (vm->qmp) {
         return true;
@@ -226,9 +223,14 @@ bool vm_start(Vm *vm, GError **error)
     return false;
 }
 
+bool vm_start(Vm *vm, GError **error)
+{
+    return vm_launch(vm, error) && vm_connect(vm, error);
+}
+
 bool vm_run(Vm *vm, unsigned timeout_ms, int *exit_status, GError **error)
 {
-    return vm_spawn(vm, error) &&
+    return vm_launch(vm, error) &&
            vm_wait_exit(vm, timeout_ms, exit_status, error);
 }
 

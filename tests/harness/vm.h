@@ -61,6 +61,10 @@ void vm_add_log(Vm *vm, const char *id);
  */
 bool vm_start(Vm *vm, GError **error);
 
+/* The two halves of that, for a QEMU that has no monitor until it is asked */
+bool vm_launch(Vm *vm, GError **error);
+bool vm_connect(Vm *vm, GError **error);
+
 /*
  * Start QEMU and wait until it ends by itself: for command lines that must be
  * refused. @exit_status is that of a shell (128 + signal).

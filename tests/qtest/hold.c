@@ -18,6 +18,8 @@
 #define MADV_POPULATE_WRITE 23
 #endif
 
+#define HOLD_STEP_US 1000
+
 static Hold *hold;
 
 __attribute__((constructor)) static void hold_init(void)
@@ -37,6 +39,19 @@ __attribute__((constructor)) static void hold_init(void)
     }
 }
 
+/* As long as the mode says so */
+static void hold_wait(const uint32_t *mode)
+{
+    uint32_t us = 0;
+
+    while (__atomic_load_n(mode, __ATOMIC_SEQ_CST) == HOLD_WAIT ||
+           (__atomic_load_n(mode, __ATOMIC_SEQ_CST) == HOLD_SLOW &&
+            us < HOLD_SLOW_US)) {
+        usleep(HOLD_STEP_US);
+        us += HOLD_STEP_US;
+    }
+}
+
 /* False if the call is to fail */
 static bool hold_pass(int kind)
 {
@@ -48,6 +63,7 @@ static bool hold_pass(int kind)
     mode = &hold->kinds[kind].mode;
     nb_pass = &hold->kinds[kind].nb_pass;
     nb_waiting = &hold->kinds[kind].nb_waiting;
+    __atomic_add_fetch(&hold->kinds[kind].nb_calls, 1, __ATOMIC_SEQ_CST);
     if (__atomic_load_n(mode, __ATOMIC_SEQ_CST) == HOLD_PASS) {
         return true;
     }
@@ -56,9 +72,7 @@ static bool hold_pass(int kind)
         return true;
     }
     __atomic_add_fetch(nb_waiting, 1, __ATOMIC_SEQ_CST);
-    while (__atomic_load_n(mode, __ATOMIC_SEQ_CST) == HOLD_WAIT) {
-        usleep(1000);
-    }
+    hold_wait(mode);
     __atomic_sub_fetch(nb_waiting, 1, __ATOMIC_SEQ_CST);
     return __atomic_load_n(mode, __ATOMIC_SEQ_CST) != HOLD_FAIL;
 }

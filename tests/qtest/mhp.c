@@ -108,29 +108,38 @@ void mhp_eject(Mhp *mhp)
     qtest_outl(mhp->qtest, 0xae08, 1u << MHP_PC_SLOT);
 }
 
+static void mhp_add_args(Mhp *mhp, const char *const *args)
+{
+    for (; *args; args++) {
+        vm_add_args(mhp->vm, *args, NULL);
+    }
+}
+
 Mhp *mhp_new_with_args(const char *const *args)
 {
     Mhp *mhp = mhp_alloc();
 
     mhp_add_memory_file(mhp);
     mhp_add_device(mhp);
-    for (; *args; args++) {
-        vm_add_args(mhp->vm, *args, NULL);
-    }
+    mhp_add_args(mhp, args);
     mhp_start(mhp);
     return mhp;
+}
+
+static void mhp_add_incoming(Mhp *mhp, const Mhp *source,
+                             const char *const *args)
+{
+    mhp_add_device(mhp);
+    mhp_add_args(mhp, args);
+    vm_add_args(mhp->vm, "-incoming", "defer", NULL);
+    mhp->addr = source->addr;
 }
 
 static void mhp_start_incoming(Mhp *mhp, const Mhp *source,
                                const char *const *args)
 {
-    mhp_add_device(mhp);
-    for (; *args; args++) {
-        vm_add_args(mhp->vm, *args, NULL);
-    }
-    vm_add_args(mhp->vm, "-incoming", "defer", NULL);
+    mhp_add_incoming(mhp, source, args);
     mhp_start_vm(mhp);
-    mhp->addr = source->addr;
 }
 
 Mhp *mhp_new_incoming(Mhp *source, const char *const *args)
@@ -142,16 +151,42 @@ Mhp *mhp_new_incoming(Mhp *source, const char *const *args)
     return mhp;
 }
 
+static void mhp_share_memory(Mhp *mhp, const Mhp *source)
+{
+    mhp->memory = dup(source->memory);
+    g_assert_cmpint(mhp->memory, >=, 0);
+    mhp_add_memory(mhp);
+}
+
 Mhp *mhp_new_incoming_shared(Mhp *source)
 {
     const char *const no_args[] = {NULL};
     Mhp *mhp = mhp_alloc();
 
-    mhp->memory = dup(source->memory);
-    g_assert_cmpint(mhp->memory, >=, 0);
-    mhp_add_memory(mhp);
+    mhp_share_memory(mhp, source);
     mhp_start_incoming(mhp, source, no_args);
     return mhp;
+}
+
+Mhp *mhp_new_incoming_cpr(Mhp *source, const char *const *args, const char *cpr)
+{
+    g_autoptr(GError) error = NULL;
+    Mhp *mhp = mhp_alloc();
+
+    mhp_share_memory(mhp, source);
+    mhp_add_incoming(mhp, source, args);
+    migration_add_cpr(mhp->vm, cpr);
+    vm_launch(mhp->vm, &error);
+    g_assert_no_error(error);
+    return mhp;
+}
+
+void mhp_taken_over(Mhp *mhp)
+{
+    g_autoptr(GError) error = NULL;
+
+    vm_connect(mhp->vm, &error);
+    g_assert_no_error(error);
 }
 
 void mhp_load_snapshot(Mhp *mhp, const char *tag)
@@ -198,21 +233,39 @@ Mhp *mhp_new_anonymous(void)
     return mhp_new_of_blocks(MHP_NB_BLOCKS);
 }
 
-Mhp *mhp_new_with_backend(const char *backend, const char *properties,
-                          const char *const *args)
+static void mhp_add_backend(Mhp *mhp, const char *backend,
+                            const char *properties)
 {
-    Mhp *mhp = mhp_alloc();
-
     vm_add_opt(mhp->vm, "object", "%s,id=mem0,size=%" PRIu64, backend,
                MHP_REGION_SIZE);
     vm_add_opt(mhp->vm, "device",
                "mhp-vmemmap-mem,id=mhp0,memdev=mem0,block-size=%" PRIu64
                ",requested-size=%" PRIu64 "%s",
                MHP_BLOCK_SIZE, MHP_REGION_SIZE, properties);
+}
+
+Mhp *mhp_new_with_backend(const char *backend, const char *properties,
+                          const char *const *args)
+{
+    Mhp *mhp = mhp_alloc();
+
+    mhp_add_backend(mhp, backend, properties);
     for (; args && *args; args++) {
         vm_add_args(mhp->vm, *args, NULL);
     }
     mhp_start(mhp);
+    return mhp;
+}
+
+Mhp *mhp_new_incoming_with_backend(Mhp *source, const char *backend,
+                                   const char *properties)
+{
+    Mhp *mhp = mhp_alloc();
+
+    mhp_add_backend(mhp, backend, properties);
+    vm_add_args(mhp->vm, "-incoming", "defer", NULL);
+    mhp_start_vm(mhp);
+    mhp->addr = source->addr;
     return mhp;
 }
 

@@ -82,11 +82,23 @@ void mhp_eject(Mhp *mhp);
 Mhp *mhp_new_incoming(Mhp *source, const char *const *args);
 void mhp_arrived(Mhp *mhp, const Mhp *source);
 
+/* The same as mhp_new_with_backend() */
+Mhp *mhp_new_incoming_with_backend(Mhp *source, const char *backend,
+                                   const char *properties);
+
 /* The driver runs there now, although memory is still missing */
 void mhp_moved(Mhp *mhp, const Mhp *source);
 
 /* The same with one file for the region's memory on both sides */
 Mhp *mhp_new_incoming_shared(Mhp *source);
+
+/*
+ * The same for a QEMU that takes over from @source's by the socket @cpr, and
+ * has no monitor before that: mhp_taken_over() connects to it
+ */
+Mhp *mhp_new_incoming_cpr(Mhp *source, const char *const *args,
+                          const char *cpr);
+void mhp_taken_over(Mhp *mhp);
 
 /* Load a snapshot of the machine, whose driver goes on from there */
 void mhp_load_snapshot(Mhp *mhp, const char *tag);
