@@ -8,7 +8,13 @@
 #include "exec/memory.h"
 #include "migration/vmstate.h"
 #include "qemu/error-report.h"
+#include "standard-headers/linux/virtio_ids.h"
 #include "virtio-mhp.h"
+
+static uint32_t virtio_mhp_common_device_id(const VirtIOMHP *vmhp)
+{
+    return virtio_mhp_is_virtio_mem(vmhp) ? VIRTIO_ID_MEM : VIRTIO_ID_MHP;
+}
 
 static int virtio_mhp_common_pre_save(void *opaque)
 {
@@ -19,6 +25,7 @@ static int virtio_mhp_common_pre_save(void *opaque)
     common->region_size = memory_region_size(&vmhp->memdev->mr);
     common->block_size = vmhp->block_size;
     common->node = vmhp->node;
+    common->device_id = virtio_mhp_common_device_id(vmhp);
     common->features = VIRTIO_DEVICE(vmhp)->host_features;
     return 0;
 }
@@ -34,24 +41,32 @@ static void virtio_mhp_common_report_size(const char *property, uint64_t wanted,
         property, wanted_text, got_text);
 }
 
-/*
- * Features of all virtio devices that only this side has do no harm. Its own
- * are others if one side plays a virtio-mem.
- */
+/* What only this side offers does no harm: the driver has not accepted it. */
 static bool virtio_mhp_common_check_features(const VirtIOMHPCommon *common)
 {
     const uint64_t got = VIRTIO_DEVICE(common->parent)->host_features;
-    const uint64_t own = MAKE_64BIT_MASK(0, VIRTIO_TRANSPORT_F_START);
-    const uint64_t differ = (common->features & ~got) |
-                            ((common->features ^ got) & own);
+    const uint64_t missing = common->features & ~got;
 
-    if (differ) {
-        error_report("mhp-vmemmap-mem: wanted the virtio features 0x%" PRIx64
-                     " as on the migration's source, got 0x%" PRIx64
-                     ", which differ in 0x%" PRIx64,
-                     common->features, got, differ);
+    if (missing) {
+        error_report(
+            "mhp-vmemmap-mem: wanted all virtio features of the migration's source, 0x%" PRIx64
+            ", got 0x%" PRIx64 ", which lacks 0x%" PRIx64,
+            common->features, got, missing);
     }
-    return !differ;
+    return !missing;
+}
+
+/* Their features would fit, but not what the guest knows the device by. */
+static bool virtio_mhp_common_check_compat(const VirtIOMHPCommon *common)
+{
+    const uint32_t got = virtio_mhp_common_device_id(common->parent);
+
+    if (common->device_id != got) {
+        error_report(
+            "mhp-vmemmap-mem: property 'compat' wants virtio device %u as on the migration's source, got %u",
+            common->device_id, got);
+    }
+    return common->device_id == got;
 }
 
 static int virtio_mhp_common_post_load(void *opaque, int version_id)
@@ -82,7 +97,10 @@ static int virtio_mhp_common_post_load(void *opaque, int version_id)
             common->node, vmhp->node);
         return -EINVAL;
     }
-    return virtio_mhp_common_check_features(common) ? 0 : -EINVAL;
+    return virtio_mhp_common_check_compat(common) &&
+                   virtio_mhp_common_check_features(common)
+               ? 0
+               : -EINVAL;
 }
 
 /* Part of virtio-mhp-early, whose version it has */
@@ -96,6 +114,7 @@ const VMStateDescription virtio_mhp_vmstate_common = {
             VMSTATE_UINT64(region_size, VirtIOMHPCommon),
             VMSTATE_UINT64(block_size, VirtIOMHPCommon),
             VMSTATE_UINT32(node, VirtIOMHPCommon),
+            VMSTATE_UINT32(device_id, VirtIOMHPCommon),
             VMSTATE_UINT64(features, VirtIOMHPCommon),
             VMSTATE_END_OF_LIST(),
         },

@@ -95,8 +95,8 @@ static int virtio_mhp_early_post_load(void *opaque, int version_id)
 /* Before QEMU's own list of memory, whose errors say less */
 static const VMStateDescription virtio_mhp_vmstate_early = {
     .name = "virtio-mhp-early",
-    .version_id = 1,
-    .minimum_version_id = 1,
+    .version_id = 2,
+    .minimum_version_id = 2,
     .early_setup = true,
     .priority = MIG_PRI_VIRTIO_MEM,
     .pre_save = virtio_mhp_early_pre_save,

@@ -259,6 +259,7 @@ void virtio_mhp_system_reset_register_type(void);
  * @region_size: size of the region
  * @block_size: size of a block
  * @node: NUMA node of the region
+ * @device_id: virtio's ID of the device that the guest sees
  * @features: features that the device offers
  */
 typedef struct VirtIOMHPCommon {
@@ -267,6 +268,7 @@ typedef struct VirtIOMHPCommon {
     uint64_t region_size;
     uint64_t block_size;
     uint32_t node;
+    uint32_t device_id;
     uint64_t features;
 } VirtIOMHPCommon;
 
