@@ -160,6 +160,15 @@ void virtio_mhp_job_find_limit(HostMemoryBackend *memdev, bool will_back)
     }
 }
 
+static void virtio_mhp_job_say_room(uint64_t room, Error **errp)
+{
+    error_setg(errp,
+               "QEMU's control group has room for %" PRIu64
+               " MiB, and the last %" PRIu64 " MiB stay free",
+               (uint64_t)(room / MiB),
+               (uint64_t)(VIRTIO_MHP_CGROUP_SPARE / MiB));
+}
+
 /* Linux ends QEMU at the limit of its control group rather than to fail. */
 static bool virtio_mhp_job_take_room(VirtIOMHPJob *job, uint64_t size)
 {
@@ -171,11 +180,7 @@ static bool virtio_mhp_job_take_room(VirtIOMHPJob *job, uint64_t size)
     virtio_mhp_job_warn(virtio_mhp_cgroup_take(
         virtio_mhp_job_cgroup(), g_get_monotonic_time(), size, &room));
     if (room < size + VIRTIO_MHP_CGROUP_SPARE) {
-        error_setg(&job->err,
-                   "QEMU's control group has room for %" PRIu64
-                   " MiB, and the last %" PRIu64 " MiB stay free",
-                   (uint64_t)(room / MiB),
-                   (uint64_t)(VIRTIO_MHP_CGROUP_SPARE / MiB));
+        virtio_mhp_job_say_room(room, &job->err);
         return false;
     }
     return true;
@@ -194,6 +199,33 @@ static bool virtio_mhp_job_populate(VirtIOMHPJob *job, uint64_t offset,
         }
     }
     return true;
+}
+
+uint64_t virtio_mhp_job_size(const VirtIOMHPJob *job)
+{
+    VirtIOMHPJob rest = *job;
+    uint64_t offset, size, sum = 0;
+
+    while (virtio_mhp_job_next(&rest, UINT64_MAX, &offset, &size)) {
+        sum += rest.is_populating ? size : 0;
+        rest.next = offset + size;
+    }
+    return sum;
+}
+
+bool virtio_mhp_job_check(const VirtIOMHPJob *job, uint64_t *got, Error **errp)
+{
+    uint64_t room;
+
+    if (!virtio_mhp_job_is_limited(job->page_size) ||
+        virtio_mhp_cgroup_room(virtio_mhp_job_cgroup(), &room) !=
+            VIRTIO_MHP_CGROUP_LIMITED ||
+        room >= virtio_mhp_job_size(job) + VIRTIO_MHP_CGROUP_SPARE) {
+        return true;
+    }
+    *got = room - MIN(room, VIRTIO_MHP_CGROUP_SPARE);
+    virtio_mhp_job_say_room(room, errp);
+    return false;
 }
 
 /* Do one piece, false if there is no more to be done. */

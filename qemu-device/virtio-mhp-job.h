@@ -90,6 +90,13 @@ VirtIOMHPJob *virtio_mhp_job_new(HostMemoryBackend *memdev,
                                  const VirtIOMHPWork *work);
 void virtio_mhp_job_free(VirtIOMHPJob *job);
 /*
+ * Whether the control group has room for all that the job backs; if not, for
+ * how much it has. Not for the main loop of a guest that runs.
+ */
+bool virtio_mhp_job_check(const VirtIOMHPJob *job, uint64_t *got, Error **errp);
+/* How much it backs, in whole pages */
+uint64_t virtio_mhp_job_size(const VirtIOMHPJob *job);
+/*
  * Discard, in small pieces, until @deadline (of QEMU_CLOCK_REALTIME). True if
  * that was all. Never backs memory: that can wait for the host's reclaim.
  */

@@ -224,7 +224,8 @@ bool virtio_mhp_memory_forget(VirtIOMHP *vmhp, Error **errp)
     return true;
 }
 
-bool virtio_mhp_memory_back_plugged(VirtIOMHP *vmhp, Error **errp)
+bool virtio_mhp_memory_back_plugged(VirtIOMHP *vmhp, uint64_t *wanted,
+                                    uint64_t *got, Error **errp)
 {
     const VirtIOMHPWork work = {
         .parts = virtio_mhp_op_plugged_parts(vmhp),
@@ -240,10 +241,13 @@ bool virtio_mhp_memory_back_plugged(VirtIOMHP *vmhp, Error **errp)
         return true;
     }
     job = virtio_mhp_job_new(vmhp->memdev, &work);
-    virtio_mhp_job_run(job);
-    virtio_mhp_count_host(&vmhp->counters, &job->counters);
-    ok = job->result == VIRTIO_MHP_JOB_DONE;
-    if (!ok) {
+    *wanted = virtio_mhp_job_size(job);
+    ok = virtio_mhp_job_check(job, got, errp);
+    if (ok) {
+        virtio_mhp_job_run(job);
+        virtio_mhp_count_host(&vmhp->counters, &job->counters);
+        *got = job->counters.backed;
+        ok = job->result == VIRTIO_MHP_JOB_DONE;
         error_propagate(errp, g_steal_pointer(&job->err));
     }
     virtio_mhp_job_free(job);

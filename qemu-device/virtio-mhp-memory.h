@@ -127,9 +127,11 @@ void virtio_mhp_memory_reset(VirtIOMHP *vmhp);
 bool virtio_mhp_memory_forget(VirtIOMHP *vmhp, Error **errp);
 /*
  * Back what is promised to be backed of all that is plugged, and wait for it;
- * what it holds stays. False if the host has too little memory.
+ * what it holds stays. False if the host has too little memory, with what was
+ * @wanted and @got, in bytes.
  */
-bool virtio_mhp_memory_back_plugged(VirtIOMHP *vmhp, Error **errp);
+bool virtio_mhp_memory_back_plugged(VirtIOMHP *vmhp, uint64_t *wanted,
+                                    uint64_t *got, Error **errp);
 /*
  * Nobody waits for the end of the operation any more. Blocks that were being
  * unplugged are unplugged from now on, blocks that were being plugged are not.

@@ -15,6 +15,7 @@
 #include "migration/vmstate.h"
 #include "qapi/error.h"
 #include "qemu/error-report.h"
+#include "qemu/units.h"
 #include "virtio-mhp.h"
 
 /* Bit i of the bitmap is block i; a byte's lowest bit comes first. */
@@ -33,11 +34,17 @@ static int virtio_mhp_early_pre_save(void *opaque)
         error_report_err(err);
         return -EBUSY;
     }
+    vmhp->vmstate.memmap = vmhp->memmap;
     memset(vmhp->vmstate.bitmap, 0, vmhp->vmstate.bitmap_size);
     for (i = 0; i < vmhp->blocks.nb_blocks; i++) {
         vmhp->vmstate.bitmap[i / 8] |= vmhp->blocks.plugged[i] << i % 8;
     }
     return 0;
+}
+
+static bool virtio_mhp_early_is_plugged(const VirtIOMHP *vmhp, uint64_t i)
+{
+    return vmhp->vmstate.bitmap[i / 8] >> i % 8 & 1;
 }
 
 /*
@@ -52,7 +59,7 @@ static bool virtio_mhp_early_load_bitmap(VirtIOMHP *vmhp)
     for (i = 0; i < vmhp->blocks.nb_blocks; i++) {
         const VirtIOMHPRange block = {i, 1};
 
-        if (!(vmhp->vmstate.bitmap[i / 8] >> i % 8 & 1)) {
+        if (!virtio_mhp_early_is_plugged(vmhp, i)) {
             continue;
         }
         virtio_mhp_memslots_map(vmhp, &block);
@@ -64,32 +71,124 @@ static bool virtio_mhp_early_load_bitmap(VirtIOMHP *vmhp)
     return true;
 }
 
+static bool virtio_mhp_check_memmap(const VirtIOMHPMemmap *memmap)
+{
+    const bool has_memmap = memmap->unit_size || memmap->memmap_size;
+
+    if (has_memmap && !virtio_mhp_memmap_is_valid(memmap)) {
+        error_report(
+            "mhp-vmemmap-mem: wanted a valid memmap layout from the migration's source, got one of 0x%" PRIx64
+            " in 0x%" PRIx64 " bytes",
+            memmap->memmap_size, memmap->unit_size);
+        return false;
+    }
+    return true;
+}
+
+static void virtio_mhp_early_report_too_little(const VirtIOMHP *vmhp,
+                                               uint64_t wanted, uint64_t got,
+                                               Error *err)
+{
+    g_autofree char *wanted_text = virtio_mhp_size_text(wanted);
+    g_autofree char *got_text = virtio_mhp_size_text(QEMU_ALIGN_DOWN(got, MiB));
+
+    if (vmhp->prealloc) {
+        error_reportf_err(
+            err,
+            "mhp-vmemmap-mem: property 'prealloc' wants %s of host memory for what is plugged on the migration's source, got %s: ",
+            wanted_text, got_text);
+    } else {
+        error_reportf_err(
+            err,
+            "mhp-vmemmap-mem wants %s of host memory for the memmaps of what is plugged on the migration's source, got %s: ",
+            wanted_text, got_text);
+    }
+}
+
+/* Before anybody is told of these blocks, who may back them by using them */
+static bool virtio_mhp_early_back_plugged(VirtIOMHP *vmhp)
+{
+    const VirtIOMHPRange all = virtio_mhp_blocks_all(&vmhp->blocks);
+    uint64_t i, wanted, got;
+    Error *err = NULL;
+    bool ok;
+
+    for (i = 0; i < vmhp->blocks.nb_blocks; i++) {
+        const VirtIOMHPRange block = {i, 1};
+
+        virtio_mhp_blocks_set_plugged(&vmhp->blocks, &block,
+                                      virtio_mhp_early_is_plugged(vmhp, i));
+    }
+    ok = virtio_mhp_memory_back_plugged(vmhp, &wanted, &got, &err);
+    virtio_mhp_blocks_set_plugged(&vmhp->blocks, &all, false);
+    if (!ok) {
+        virtio_mhp_early_report_too_little(vmhp, wanted, got, err);
+    }
+    return ok;
+}
+
+/*
+ * What is promised to be backed is backed now, while the source still has the
+ * guest. Postcopy wants all memory missing, so this only finds out whether
+ * there is enough; it is backed again when the last page has come.
+ */
+static bool virtio_mhp_early_back(VirtIOMHP *vmhp)
+{
+    const bool ok = virtio_mhp_early_back_plugged(vmhp);
+    Error *err = NULL;
+
+    if (ok && !migration_incoming_postcopy_advised()) {
+        return true;
+    }
+    if (!virtio_mhp_memory_discard_all(vmhp, &err)) {
+        error_report_err(err);
+        return false;
+    }
+    if (ok) {
+        virtio_mhp_pending_back(vmhp);
+    }
+    return ok;
+}
+
 /*
  * The memory comes after this, and starts empty: a file may hold what another
  * guest left there, and a snapshot is loaded into a guest that has memory.
  * Memory that both sides share is there already; what is not plugged of it, the
  * source may have had no time to discard.
  */
-static int virtio_mhp_early_post_load(void *opaque, int version_id)
+static bool virtio_mhp_early_load(VirtIOMHP *vmhp)
 {
-    VirtIOMHP *vmhp = opaque;
     const bool is_ignored = migrate_ram_is_ignored(vmhp->memdev->mr.ram_block);
     Error *err = NULL;
 
     if (!virtio_mhp_memory_forget(vmhp, &err) ||
         (!is_ignored && !virtio_mhp_memory_discard_all(vmhp, &err))) {
         error_report_err(err);
-        return -EBUSY;
+        return false;
+    }
+    vmhp->memmap = vmhp->vmstate.memmap;
+    if (!is_ignored && !virtio_mhp_early_back(vmhp)) {
+        return false;
     }
     if (!virtio_mhp_early_load_bitmap(vmhp)) {
         error_report(
             "mhp-vmemmap-mem: a device that uses the guest's memory cannot take what is plugged on the migration's source");
-        return -EBUSY;
+        return false;
     }
     if (is_ignored) {
         virtio_mhp_pending_add_all(vmhp);
     }
-    return 0;
+    return true;
+}
+
+static int virtio_mhp_early_post_load(void *opaque, int version_id)
+{
+    VirtIOMHP *vmhp = opaque;
+
+    if (!virtio_mhp_check_memmap(&vmhp->vmstate.memmap)) {
+        return -EINVAL;
+    }
+    return virtio_mhp_early_load(vmhp) ? 0 : -ENOMEM;
 }
 
 /* Before QEMU's own list of memory, whose errors say less */
@@ -107,6 +206,8 @@ static const VMStateDescription virtio_mhp_vmstate_early = {
                              virtio_mhp_vmstate_common),
             VMSTATE_VBUFFER_UINT32(vmstate.bitmap, VirtIOMHP, 1, NULL,
                                    vmstate.bitmap_size),
+            VMSTATE_UINT64(vmstate.memmap.unit_size, VirtIOMHP),
+            VMSTATE_UINT64(vmstate.memmap.memmap_size, VirtIOMHP),
             VMSTATE_END_OF_LIST(),
         },
 };
@@ -151,22 +252,29 @@ static const VMStateDescription virtio_mhp_vmstate_reports = {
         },
 };
 
+/* The driver may tell of memmaps while the guest is on its way. */
+static bool virtio_mhp_late_has_other_memmap(const VirtIOMHP *vmhp)
+{
+    const VirtIOMHPMemmap *early = &vmhp->vmstate.memmap;
+
+    return vmhp->memmap.unit_size != early->unit_size ||
+           vmhp->memmap.memmap_size != early->memmap_size;
+}
+
 static int virtio_mhp_late_post_load(void *opaque, int version_id)
 {
     VirtIOMHP *vmhp = opaque;
-    const bool has_memmap = vmhp->memmap.unit_size || vmhp->memmap.memmap_size;
     Error *err = NULL;
 
     if (!virtio_mhp_size_check(vmhp, vmhp->requested_size, &err)) {
         error_report_err(err);
         return -EINVAL;
     }
-    if (has_memmap && !virtio_mhp_memmap_is_valid(&vmhp->memmap)) {
-        error_report(
-            "mhp-vmemmap-mem: wanted a valid memmap layout from the migration's source, got one of 0x%" PRIx64
-            " in 0x%" PRIx64 " bytes",
-            vmhp->memmap.memmap_size, vmhp->memmap.unit_size);
+    if (!virtio_mhp_check_memmap(&vmhp->memmap)) {
         return -EINVAL;
+    }
+    if (virtio_mhp_late_has_other_memmap(vmhp)) {
+        virtio_mhp_pending_back(vmhp);
     }
     if (vmhp->blocks.nb_plugged) {
         virtio_mhp_memory_notify_size(vmhp);

@@ -123,6 +123,7 @@ typedef struct VirtIOMHPMemslots {
  * @vmstate.bitmap: which blocks are plugged, in the form that is sent
  * @vmstate.bitmap_size: of that, in bytes
  * @vmstate.nb_blocks: number of blocks of the region
+ * @vmstate.memmap: what @memmap was when the bitmap was sent
  * @event.bh: sends events about the plugged size, from the main loop
  * @event.size_changed: tells of its change
  */
@@ -160,6 +161,7 @@ struct VirtIOMHP {
         uint8_t *bitmap;
         uint32_t bitmap_size;
         uint32_t nb_blocks;
+        VirtIOMHPMemmap memmap;
     } vmstate;
     struct {
         QEMUBH *bh;
