@@ -20,15 +20,13 @@
 #define RESERVED_Q35 0xec000007u
 #define RESERVED_OTHER 0x80000007u
 
-/* As QEMU's pc_q35.c, pc_piix.c, q35.c and i440fx.c have it */
-#define HOLES_Q35 2816 * MiB, 2 * GiB, 32 * GiB
-#define HOLES_PC 3584 * MiB, 3 * GiB, 2 * GiB
-
+/* Holes are as QEMU's pc_q35.c, pc_piix.c, q35.c and i440fx.c have them. */
 static const Machine machines[] = {
-    {"x86_64", "q35", "pcie.0", RESERVED_Q35, HOLES_Q35},
-    {"x86_64", "pc-q35", "pcie.0", RESERVED_Q35, HOLES_Q35},
-    {"x86_64", "pc", "pci.0", RESERVED_OTHER, HOLES_PC},
-    {"x86_64", "pc-i440fx", "pci.0", RESERVED_OTHER, HOLES_PC},
+    {"x86_64", "q35", "pcie.0", RESERVED_Q35, 2816 * MiB, 2 * GiB, 32 * GiB},
+    {"x86_64", "pc-q35", "pcie.0", RESERVED_Q35, 2816 * MiB, 2 * GiB, 32 * GiB},
+    {"x86_64", "pc", "pci.0", RESERVED_OTHER, 3584 * MiB, 3 * GiB, 2 * GiB},
+    {"x86_64", "pc-i440fx", "pci.0", RESERVED_OTHER, 3584 * MiB, 3 * GiB,
+     2 * GiB},
     {"aarch64", "virt", "pcie.0", RESERVED_OTHER, 0, 0, 0},
 };
 

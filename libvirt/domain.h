@@ -26,8 +26,10 @@ typedef struct {
     const char *bus;
     /* Bits of slots that are not to be had there */
     uint32_t reserved_slots;
-    /* Holes for PCI: this much boot memory is below the lower one, or all of it
-     * if it is less than the limit; how large the upper one is. x86 only. */
+    /*
+     * Holes for PCI: this much boot memory is below the lower one, or all of it
+     * if it is less than the limit; how large the upper one is. x86 only.
+     */
     uint64_t low_limit;
     uint64_t low;
     uint64_t pci_hole;

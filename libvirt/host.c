@@ -9,7 +9,7 @@
 
 #define HUGE_PAGE_SIZE "/sys/kernel/mm/transparent_hugepage/hpage_pmd_size"
 #define CPUINFO "/proc/cpuinfo"
-/* As Linux shows it for x86: "address sizes	: 46 bits physical" */
+/* As Linux shows it for x86: "46 bits physical" follows */
 #define ADDRESS_SIZES "\naddress sizes\t: "
 
 uint64_t host_huge_page_size(void)

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <glib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <unistd.h>
 
 #include "virtio-mhp-cgroup-dir.h"
@@ -44,21 +45,15 @@ typedef struct VirtIOMHPCgroupFiles {
 } VirtIOMHPCgroupFiles;
 
 static const VirtIOMHPCgroupFiles virtio_mhp_cgroup_v1 = {
-    .limits =
-        {
-            {"memory.limit_in_bytes", "memory.usage_in_bytes"},
-            {"memory.memsw.limit_in_bytes", "memory.memsw.usage_in_bytes"},
-        },
+    .limits[0] = {"memory.limit_in_bytes", "memory.usage_in_bytes"},
+    .limits[1] = {"memory.memsw.limit_in_bytes", "memory.memsw.usage_in_bytes"},
     .cache = {"total_active_file ", "total_inactive_file "},
     .not_clean = {"total_dirty ", "total_writeback "},
 };
 
 static const VirtIOMHPCgroupFiles virtio_mhp_cgroup_v2 = {
-    .limits =
-        {
-            {"memory.max", "memory.current"},
-            {"memory.high", "memory.current"},
-        },
+    .limits[0] = {"memory.max", "memory.current"},
+    .limits[1] = {"memory.high", "memory.current"},
     .cache = {"active_file ", "inactive_file "},
     .not_clean = {"file_dirty ", "file_writeback "},
     .protection = "memory.min",
@@ -181,8 +176,7 @@ static uint64_t virtio_mhp_cgroup_reclaimable(const VirtIOMHPCgroupFiles *files,
                                               int folder)
 {
     const uint64_t lag = (uint64_t)sysconf(_SC_NPROCESSORS_CONF) *
-                         (uint64_t)sysconf(_SC_PAGESIZE) *
-                         VIRTIO_MHP_CGROUP_LAG_PAGES;
+                         getauxval(AT_PAGESZ) * VIRTIO_MHP_CGROUP_LAG_PAGES;
     uint64_t cache = virtio_mhp_cgroup_cache(files, folder);
 
     cache -= MIN(cache, lag);

@@ -51,8 +51,7 @@ static void virtio_mhp_system_reset_hold(Object *obj, ResetType type)
     is_busy = virtio_mhp_busy_for_reset();
     for (item = virtio_mhp_devices; item; item = item->next) {
         virtio_mhp_queue_forget(item->data);
-        /* Not during a migration; a driver that comes up unplugs what it finds.
-         */
+        /* Not in a migration: a driver that comes up unplugs what it finds. */
         if (!is_busy) {
             virtio_mhp_memory_reset(item->data);
         }

@@ -22,7 +22,7 @@
 
 static Hold *hold;
 
-__attribute__((constructor)) static void hold_init(void)
+static void __attribute__((constructor)) hold_init(void)
 {
     const char *path = getenv(HOLD_ENV);
     int fd = path ? open(path, O_RDWR | O_CLOEXEC) : -1;

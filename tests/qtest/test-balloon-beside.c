@@ -207,8 +207,7 @@ static void test_on_is_refused_beside_one_that_holds_memory(void)
     }
 }
 
-/* What goes wrong here is the PCI device's, after the virtio device was ready
- */
+/* What goes wrong is the PCI device's, after the virtio device was ready. */
 static void test_hotplug_that_fails_changes_nothing(void)
 {
     static const uint64_t held[] = {0, 32 * MHP_MIB};

@@ -294,6 +294,7 @@ static uint64_t rss(pid_t pid)
 static uint64_t cost_of_reading(uint64_t size)
 {
     const uint64_t before = rss(getpid());
+    /* volatile: each byte is to be read, though nothing is done with it. */
     volatile uint8_t *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
                                     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     uint64_t cost;

@@ -279,8 +279,7 @@ static void set_pending(VirtIOMHPBlocks *blocks, uint64_t first,
     virtio_mhp_blocks_set_pending(blocks, &range, pending);
 }
 
-/* Only what is unplugged can be, and what is plugged or unplugged anew is not
- */
+/* Only what is unplugged can be; what is plugged or unplugged anew is not. */
 static void test_pending_blocks(VirtIOMHPBlocks *blocks, gconstpointer data)
 {
     VirtIOMHPRange run = {0};

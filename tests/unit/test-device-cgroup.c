@@ -10,6 +10,7 @@
 #include <glib.h>
 #include <glib/gstdio.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -142,8 +143,8 @@ static void assert_room(const File *files, uint64_t wanted)
 /* Of so much cache in memory.stat, which may not be up to date */
 static uint64_t counted(uint64_t cache)
 {
-    return cache - (uint64_t)sysconf(_SC_NPROCESSORS_CONF) *
-                       (uint64_t)sysconf(_SC_PAGESIZE) * 128;
+    return cache -
+           (uint64_t)sysconf(_SC_NPROCESSORS_CONF) * getauxval(AT_PAGESZ) * 128;
 }
 
 static void test_version_2(void)
