@@ -17,10 +17,17 @@ typedef struct Moving {
     Guest *guest; /* where it is now */
     char *folder; /* for what lies between two QEMUs */
     uint64_t size;
+    bool prealloc;
+    int memory;          /* of the device, which QEMU has, too */
+    int next_memory;     /* of the QEMU that the guest goes to, or -1 */
+    unsigned nb_watched; /* sources that touched nothing when it had left */
 } Moving;
 
-/* Boot a guest, load the driver and let it have data and MOVING_SMALL */
-Moving *moving_new(void);
+/*
+ * Boot a guest, load the driver and let it have data and MOVING_SMALL; the
+ * device has prealloc=on if @prealloc
+ */
+Moving *moving_new(bool prealloc);
 void moving_free(Moving *moving);
 
 /* The ways: each changes moving->guest, or comes back to it */
@@ -29,6 +36,8 @@ typedef void (*MovingWay)(Moving *moving, uint64_t size_meanwhile);
 void moving_precopy(Moving *moving, uint64_t size_meanwhile);
 void moving_multifd(Moving *moving, uint64_t size_meanwhile);
 void moving_postcopy(Moving *moving, uint64_t size_meanwhile);
+void moving_ignore_shared(Moving *moving, uint64_t size_meanwhile);
+void moving_transfer(Moving *moving, uint64_t size_meanwhile);
 void moving_file(Moving *moving, uint64_t size_meanwhile);
 void moving_snapshot(Moving *moving, uint64_t size_meanwhile);
 void moving_background(Moving *moving, uint64_t size_meanwhile);
