@@ -21,6 +21,7 @@ in_tree_tools() {
     [ ! -e "$tools/usr" ] || return 0
     apt_update
     apt_download "meson/$(qemu_suite)" "python3-pycotap/$(qemu_suite)"
+    mkdir -p "$tools"
     for deb in "$apt_dir"/debs/meson_*.deb "$apt_dir"/debs/python3-pycotap_*.deb; do
         dpkg-deb -x "$deb" "$tools"
     done
