@@ -15,8 +15,12 @@
 #include "qemu/timer.h"
 #include "virtio-mhp-worker.h"
 
-/* How long the removal of a device waits for the piece at hand */
-#define VIRTIO_MHP_WORKER_LEAVE_MS 20
+/*
+ * How long the removal of a device waits for the piece at hand, which takes
+ * some milliseconds, unless the host hangs or has no CPU for the thread: who
+ * hears that the device is gone wants to have the backend back.
+ */
+#define VIRTIO_MHP_WORKER_LEAVE_MS 1000
 
 /**
  * enum VirtIOMHPWorkerState - what the thread does
