@@ -171,6 +171,10 @@ static void look_at_addresses(Mhp *mhp, bool is_mapped)
         g_autofree char *answer = mhp_hmp(mhp, command);
 
         g_test_message("%s", command);
+        /* A QEMU without a disassembler does not look there. */
+        if (strstr(answer, "Asm output not supported")) {
+            continue;
+        }
         assert_grown(mhp, before, is_mapped ? addressed[i].nb_pages : 0);
     }
     for (unsigned i = 0; i < G_N_ELEMENTS(saves); i++) {
