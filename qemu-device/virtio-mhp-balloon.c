@@ -130,7 +130,8 @@ static void virtio_mhp_balloon_warn_of_other(Error *err)
  */
 void virtio_mhp_balloon_look(void)
 {
-    const VirtIOBalloon *other = virtio_mhp_balloon_owner
+    /* Finding it takes time, and each change of size asks. */
+    const VirtIOBalloon *other = virtio_mhp_balloon_is_taken
                                      ? virtio_mhp_balloon_find_other()
                                      : NULL;
     Error *err = NULL;
