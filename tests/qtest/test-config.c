@@ -3,6 +3,8 @@
  * Features and configuration of the device, as the driver sees them, and their
  * other side, the properties and QMP commands of the host.
  */
+#include <inttypes.h>
+
 #include "mhp.h"
 
 #define BIT(n) (UINT64_C(1) << (n))
@@ -179,7 +181,7 @@ static void test_requests_do_not_notify(void)
 static void test_requested_size_is_validated(void)
 {
     static const struct {
-        uint64_t size;
+        int64_t size;
         const char *message;
     } rows[] = {
         {MHP_BLOCK_SIZE + 1,
@@ -194,16 +196,21 @@ static void test_requested_size_is_validated(void)
          "(the size of backend 'mem0'), got 8796093022206 MiB"},
         {-4 * 1024, "property 'requested-size' wants a multiple of 2 MiB "
                     "('block-size'), got -4 KiB"},
-        {-MHP_BLOCK_SIZE, "property 'requested-size' wants at most 128 MiB "
-                          "(the size of backend 'mem0'), got -2 MiB"},
+        {-(int64_t)MHP_BLOCK_SIZE,
+         "property 'requested-size' wants at most 128 MiB "
+         "(the size of backend 'mem0'), got -2 MiB"},
     };
     g_autoptr(Mhp) mhp = mhp_new();
 
     for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++) {
         g_autoptr(GError) error = NULL;
+        g_autoptr(JsonNode) result = qmp_executef(
+            vm_qmp(mhp->vm), &error, "qom-set",
+            "{'path': '%s', 'property': 'requested-size', 'value': %" PRId64
+            "}",
+            MHP_QOM_PATH, rows[i].size);
 
-        g_assert_false(qmp_set_uint(vm_qmp(mhp->vm), MHP_QOM_PATH,
-                                    "requested-size", rows[i].size, &error));
+        g_assert_null(result);
         g_assert_cmpstr(error->message, ==, rows[i].message);
         g_assert_cmpuint(mhp_config(mhp).requested_size, ==,
                          MHP_REQUESTED_SIZE);
