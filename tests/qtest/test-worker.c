@@ -83,32 +83,6 @@ static void wait_deleted(Mhp *mhp)
     g_assert_nonnull(event);
 }
 
-/* Send a PLUG and do not wait for the response */
-static void submit_plug(Mhp *mhp, uint16_t nb_blocks)
-{
-    const struct virtio_mhp_req req = {
-        .type = GUINT16_TO_LE(VIRTIO_MHP_REQ_PLUG),
-        .u.plug.addr = GUINT64_TO_LE(mhp->addr),
-        .u.plug.nb_blocks = GUINT16_TO_LE(nb_blocks),
-    };
-    const struct vring_desc descs[] = {
-        {MHP_REQ_ADDR, sizeof(req), VRING_DESC_F_NEXT, 1},
-        {MHP_RESP_ADDR, sizeof(struct virtio_mhp_resp), VRING_DESC_F_WRITE, 0},
-    };
-
-    qtest_write(mhp->qtest, MHP_REQ_ADDR, &req, sizeof(req));
-    virtio_pci_submit(mhp->pci, descs, G_N_ELEMENTS(descs));
-}
-
-static uint16_t finish(Mhp *mhp)
-{
-    struct virtio_mhp_resp resp;
-
-    g_assert_cmpint(virtio_pci_wait(mhp->pci, NULL), ==, VIRTIO_PCI_USED);
-    qtest_read(mhp->qtest, MHP_RESP_ADDR, &resp, sizeof(resp));
-    return GUINT16_FROM_LE(resp.type);
-}
-
 /*
  * A removal that the guest did not answer is ended by the system reset that
  * discards the memory. All of QEMU's own threads have gone to sleep before.
@@ -155,12 +129,12 @@ static void test_memmaps_while_the_host_hangs(void)
 
     mhp_expect(mhp_memmap(mhp, MHP_BLOCK_SIZE, MEMMAP_SIZE), ACK);
     set_mode(HOLD_POPULATES, HOLD_WAIT, 0);
-    submit_plug(mhp, 1);
+    mhp_submit(mhp, VIRTIO_MHP_REQ_PLUG, 1);
     wait_for_hang(HOLD_POPULATES);
     qmp(mhp, "query-status");
     g_assert_cmpuint(mhp_size(mhp), ==, 0);
     set_mode(HOLD_POPULATES, HOLD_PASS, 0);
-    mhp_expect(finish(mhp), ACK);
+    mhp_expect(mhp_finish(mhp), ACK);
     g_assert_true(mhp_is_backed(mhp, 0, MEMMAP_SIZE));
 }
 
@@ -178,14 +152,14 @@ static void test_disks_while_the_host_hangs(void)
 
     mhp_expect(mhp_memmap(mhp, MHP_BLOCK_SIZE, MEMMAP_SIZE), ACK);
     set_mode(HOLD_POPULATES, HOLD_WAIT, 0);
-    submit_plug(mhp, 1);
+    mhp_submit(mhp, VIRTIO_MHP_REQ_PLUG, 1);
     wait_for_hang(HOLD_POPULATES);
     output = qmp_executef(vm_qmp(mhp->vm), &error, "human-monitor-command",
                           "{'command-line': 'qemu-io disk \\\"read 0 4k\\\"'}");
     g_assert_no_error(error);
     g_assert_cmpstr(json_node_get_string(output), ==, "");
     set_mode(HOLD_POPULATES, HOLD_PASS, 0);
-    mhp_expect(finish(mhp), ACK);
+    mhp_expect(mhp_finish(mhp), ACK);
 }
 
 /* What a reset could not give back is pending, and tried again. */
