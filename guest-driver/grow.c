@@ -89,10 +89,10 @@ static int virtio_mhp_unit_add(struct virtio_mhp *vmhp, unsigned int unit,
 static void virtio_mhp_unit_roll_back(struct virtio_mhp *vmhp,
 				      unsigned int unit, u16 reason, int error)
 {
-	dev_warn_ratelimited(&vmhp->vdev->dev,
-			     "the unit at %#llx cannot be used: %s (%d)\n",
-			     virtio_mhp_unit_addr(&vmhp->blocks, unit),
-			     virtio_mhp_reason_name(reason), error);
+	virtio_mhp_warn_ratelimited(vmhp,
+				    "the unit at %#llx cannot be used: %s (%d)\n",
+				    virtio_mhp_unit_addr(&vmhp->blocks, unit),
+				    virtio_mhp_reason_name(reason), error);
 	if (!virtio_mhp_unit_vacate(vmhp, unit))
 		virtio_mhp_unit_unplug(vmhp, unit);
 	/* Only now: unplugging drops the report (DEV-STATUS-2). */
@@ -102,9 +102,9 @@ static void virtio_mhp_unit_roll_back(struct virtio_mhp *vmhp,
 
 static bool virtio_mhp_wants_unit(const struct virtio_mhp *vmhp)
 {
-	if (vmhp->plugged_size > vmhp->requested_size)
+	if (vmhp->plugged_size > virtio_mhp_target_size(vmhp))
 		return false;
-	return vmhp->requested_size - vmhp->plugged_size >=
+	return virtio_mhp_target_size(vmhp) - vmhp->plugged_size >=
 	       vmhp->blocks.unit_size;
 }
 

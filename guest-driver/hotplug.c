@@ -37,9 +37,9 @@ static int virtio_mhp_reserve_region(struct virtio_mhp *vmhp)
 	vmhp->resource = __request_region(&iomem_resource, vmhp->addr,
 					  vmhp->region_size, name, flags);
 	if (!vmhp->resource) {
-		dev_err(&vmhp->vdev->dev,
-			"the region %#llx-%#llx is in use, possibly by memory whose device is gone\n",
-			vmhp->addr, vmhp->addr + vmhp->region_size - 1);
+		virtio_mhp_err(vmhp,
+			       "the region %#llx-%#llx is in use, possibly by memory whose device is gone\n",
+			       vmhp->addr, vmhp->addr + vmhp->region_size - 1);
 		kfree(name);
 		return -EBUSY;
 	}
@@ -129,8 +129,8 @@ int virtio_mhp_mb_add(struct virtio_mhp *vmhp, unsigned int mb)
 	rc = add_memory_driver_managed(vmhp->mgid, addr, vmhp->blocks.mb_size,
 				       vmhp->resource_name, flags);
 	vmhp->adding = false;
-	dev_dbg(&vmhp->vdev->dev, "add %#llx-%#llx: %d\n", addr,
-		addr + vmhp->blocks.mb_size - 1, rc);
+	virtio_mhp_dbg(vmhp, "add %#llx-%#llx: %d\n", addr,
+		       addr + vmhp->blocks.mb_size - 1, rc);
 	if (rc)
 		return rc;
 
@@ -163,7 +163,7 @@ bool virtio_mhp_is_interrupted(struct virtio_mhp *vmhp)
  */
 void virtio_mhp_interrupt(struct virtio_mhp *vmhp)
 {
-	trace_virtio_mhp_interrupt(vmhp->vdev->index);
+	trace_virtio_mhp_interrupt(vmhp->index);
 	/* Pairs with virtio_mhp_mb_remove(): one of the two sees the other. */
 	smp_mb();
 	if (READ_ONCE(vmhp->vacating))
@@ -230,8 +230,8 @@ int virtio_mhp_mb_remove(struct virtio_mhp *vmhp, unsigned int mb)
 	timer_delete_sync(&vmhp->deadline);
 	flush_signals(current);
 
-	dev_dbg(&vmhp->vdev->dev, "remove %#llx-%#llx: %d\n", addr,
-		addr + vmhp->blocks.mb_size - 1, rc);
+	virtio_mhp_dbg(vmhp, "remove %#llx-%#llx: %d\n", addr,
+		       addr + vmhp->blocks.mb_size - 1, rc);
 	if (rc != -EINTR)
 		return rc;
 	/* Who was not given the time is not to blame. */

@@ -37,9 +37,9 @@ static int virtio_mhp_read_params(struct virtio_mhp *vmhp)
 				  virtio_mhp_memmap_param);
 
 	if (memmap < 0) {
-		dev_err(&vmhp->vdev->dev,
-			"parameter memmap is '%s', not prefer, require or never\n",
-			virtio_mhp_memmap_param);
+		virtio_mhp_err(vmhp,
+			       "parameter memmap is '%s', not prefer, require or never\n",
+			       virtio_mhp_memmap_param);
 		return memmap;
 	}
 	vmhp->memmap = memmap;
@@ -55,16 +55,16 @@ static int virtio_mhp_lay_out_blocks(struct virtio_mhp *vmhp)
 					   mb_size);
 
 	if (rc) {
-		dev_err(&vmhp->vdev->dev,
-			"the region %#llx-%#llx cannot be divided into memory blocks of %#llx: %d\n",
-			vmhp->addr, vmhp->addr + vmhp->region_size - 1, mb_size,
-			rc);
+		virtio_mhp_err(vmhp,
+			       "the region %#llx-%#llx cannot be divided into memory blocks of %#llx: %d\n",
+			       vmhp->addr, vmhp->addr + vmhp->region_size - 1,
+			       mb_size, rc);
 		return rc;
 	}
 	if (blocks->unit_size / vmhp->block_size > U16_MAX) {
-		dev_err(&vmhp->vdev->dev,
-			"block_size %#llx is too small for memory blocks of %#llx: one request holds %u\n",
-			vmhp->block_size, mb_size, U16_MAX);
+		virtio_mhp_err(vmhp,
+			       "block_size %#llx is too small for memory blocks of %#llx: one request holds %u\n",
+			       vmhp->block_size, mb_size, U16_MAX);
 		return -EINVAL;
 	}
 	return 0;
@@ -104,6 +104,7 @@ static struct virtio_mhp *virtio_mhp_alloc(struct virtio_device *vdev)
 		return NULL;
 	vmhp->vdev = vdev;
 	vmhp->index = vdev->index;
+	strscpy(vmhp->name, dev_name(&vdev->dev), sizeof(vmhp->name));
 	spin_lock_init(&vmhp->lock);
 	init_waitqueue_head(&vmhp->wait);
 	init_waitqueue_head(&vmhp->response);
@@ -130,11 +131,11 @@ static void virtio_mhp_print_geometry(const struct virtio_mhp *vmhp)
 {
 	const struct virtio_mhp_blocks *blocks = &vmhp->blocks;
 
-	dev_info(&vmhp->vdev->dev,
-		 "region %#llx-%#llx on node %d, %u units of %llu MiB, memmap %s\n",
-		 vmhp->addr, vmhp->addr + vmhp->region_size - 1, vmhp->nid,
-		 blocks->nr_units, blocks->unit_size >> 20,
-		 vmhp->memmap_on_block ? "on the block" : "ordinary");
+	virtio_mhp_info(vmhp,
+			"region %#llx-%#llx on node %d, %u units of %llu MiB, memmap %s\n",
+			vmhp->addr, vmhp->addr + vmhp->region_size - 1,
+			vmhp->nid, blocks->nr_units, blocks->unit_size >> 20,
+			vmhp->memmap_on_block ? "on the block" : "ordinary");
 }
 
 /* All that outlives the device if memory is in use when it goes */

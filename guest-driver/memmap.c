@@ -40,11 +40,11 @@ static void virtio_mhp_memmap_fall_back(struct virtio_mhp *vmhp)
 	vmhp->memmap_on_block = false;
 	vmhp->memmap_told = false;
 	if (vmhp->memmap == VIRTIO_MHP_MEMMAP_REQUIRE)
-		dev_err(&vmhp->vdev->dev,
-			"nothing will be plugged: memmap=require, but this kernel cannot put memmaps on their blocks; boot it with memory_hotplug.memmap_on_memory=1\n");
+		virtio_mhp_err(vmhp,
+			       "nothing will be plugged: memmap=require, but this kernel cannot put memmaps on their blocks; boot it with memory_hotplug.memmap_on_memory=1\n");
 	else
-		dev_warn(&vmhp->vdev->dev,
-			 "memmaps take boot memory: this kernel cannot put them on their blocks; boot it with memory_hotplug.memmap_on_memory=1\n");
+		virtio_mhp_warn(vmhp,
+				"memmaps take boot memory: this kernel cannot put them on their blocks; boot it with memory_hotplug.memmap_on_memory=1\n");
 }
 
 /**

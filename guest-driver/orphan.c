@@ -93,6 +93,7 @@ struct virtio_mhp *virtio_mhp_orphan_adopt(const struct virtio_mhp *vmhp)
 	orphan->flags = 0;
 	virtio_mhp_forget_requests(orphan);
 	orphan->index = vmhp->index;
+	strscpy(orphan->name, vmhp->name, sizeof(orphan->name));
 	orphan->is_lost = false;
 	orphan->nr_recoveries = 0;
 	vmhp->vdev->priv = orphan;
@@ -170,9 +171,9 @@ int virtio_mhp_reconcile(struct virtio_mhp *vmhp)
 		if (!rc)
 			continue;
 		addr = virtio_mhp_unit_addr(&vmhp->blocks, unit);
-		dev_err(&vmhp->vdev->dev,
-			"the memory in use is lost: the device does not have %#llx-%#llx plugged like it: %d\n",
-			addr, addr + vmhp->blocks.unit_size - 1, rc);
+		virtio_mhp_err(vmhp,
+			       "the memory in use is lost: the device does not have %#llx-%#llx plugged like it: %d\n",
+			       addr, addr + vmhp->blocks.unit_size - 1, rc);
 		return rc;
 	}
 	return 0;
@@ -193,7 +194,7 @@ int virtio_mhp_orphan_reconcile(struct virtio_mhp *vmhp)
 		return 0;
 	rc = virtio_mhp_reconcile(vmhp);
 	if (!rc)
-		dev_info(&vmhp->vdev->dev,
-			 "went on with the memory of an earlier device\n");
+		virtio_mhp_info(vmhp,
+				"went on with the memory of an earlier device\n");
 	return rc;
 }

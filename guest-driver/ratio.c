@@ -91,16 +91,17 @@ static u64 virtio_mhp_ratio_count(struct virtio_mhp *vmhp, u64 size)
  */
 void virtio_mhp_ratio_check(struct virtio_mhp *vmhp)
 {
-	const u64 total = virtio_mhp_ratio_count(vmhp, vmhp->requested_size);
+	const u64 total =
+		virtio_mhp_ratio_count(vmhp, virtio_mhp_target_size(vmhp));
 	const u64 tables = virtio_mhp_page_tables_size(total);
 	const u64 memory = virtio_mhp_kernel_memory_size();
 
 	if (vmhp->is_ratio_warned || tables <= memory / VIRTIO_MHP_RATIO_SHARE)
 		return;
 	vmhp->is_ratio_warned = true;
-	dev_warn(&vmhp->vdev->dev,
-		 "page tables for %llu MiB can take %llu MiB of the %llu MiB outside ZONE_MOVABLE: boot with more memory, or use huge pages\n",
-		 total >> 20, tables >> 20, memory >> 20);
+	virtio_mhp_warn(vmhp,
+			"page tables for %llu MiB can take %llu MiB of the %llu MiB outside ZONE_MOVABLE: boot with more memory, or use huge pages\n",
+			total >> 20, tables >> 20, memory >> 20);
 }
 
 /**

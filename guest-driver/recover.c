@@ -88,10 +88,10 @@ int virtio_mhp_recover(struct virtio_mhp *vmhp)
 	vmhp->is_lost = rc == -ENXIO;
 	WRITE_ONCE(vmhp->broken, rc);
 	if (!rc)
-		dev_info(&vmhp->vdev->dev, "the device has been reset\n");
+		virtio_mhp_info(vmhp, "the device has been reset\n");
 	else if (!virtio_mhp_can_recover(vmhp))
-		dev_err(&vmhp->vdev->dev,
-			"the device stays broken: %d; bind it anew to try again\n",
-			rc);
+		virtio_mhp_err(vmhp,
+			       "the device stays broken: %d; bind it anew to try again\n",
+			       rc);
 	return rc ? -EIO : 0;
 }

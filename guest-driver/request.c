@@ -120,7 +120,7 @@ static int virtio_mhp_submit(struct virtio_mhp *vmhp)
 static void virtio_mhp_set_broken(struct virtio_mhp *vmhp)
 {
 	if (!vmhp->broken && !test_bit(VIRTIO_MHP_REMOVING, &vmhp->flags))
-		dev_err(&vmhp->vdev->dev, "the device is broken\n");
+		virtio_mhp_err(vmhp, "the device is broken\n");
 	WRITE_ONCE(vmhp->broken, true);
 }
 
@@ -169,9 +169,9 @@ static int virtio_mhp_take_response(struct virtio_mhp *vmhp,
 		return rc;
 	}
 	if (type == VIRTIO_MHP_RESP_ERROR)
-		dev_err_ratelimited(&vmhp->vdev->dev,
-				    "the device calls request %#x wrong\n",
-				    le16_to_cpu(req->type));
+		virtio_mhp_err_ratelimited(vmhp,
+					   "the device calls request %#x wrong\n",
+					   le16_to_cpu(req->type));
 	return virtio_mhp_resp_errno[type];
 }
 
@@ -184,7 +184,7 @@ static int virtio_mhp_hear(struct virtio_mhp *vmhp,
 	const bool has_range = type != VIRTIO_MHP_REQ_MEMMAP;
 	int rc = error ?: virtio_mhp_take_response(vmhp, req);
 
-	trace_virtio_mhp_request(vmhp->vdev->index, type,
+	trace_virtio_mhp_request(vmhp->index, type,
 				 has_range ? le64_to_cpu(req->u.plug.addr) : 0,
 				 has_range ? le16_to_cpu(req->u.plug.nb_blocks)
 					   : 0,
@@ -261,8 +261,8 @@ static int virtio_mhp_hear_range(struct virtio_mhp *vmhp, u16 type,
 	const char *what = type == VIRTIO_MHP_REQ_PLUG ? "plug" : "unplug";
 	int rc = virtio_mhp_hear(vmhp, &req, error);
 
-	dev_dbg(&vmhp->vdev->dev, "%s %#llx-%#llx: %d\n", what, addr,
-		addr + vmhp->blocks.unit_size - 1, rc);
+	virtio_mhp_dbg(vmhp, "%s %#llx-%#llx: %d\n", what, addr,
+		       addr + vmhp->blocks.unit_size - 1, rc);
 	if (!rc)
 		vmhp->nr_recoveries = 0;
 	/* That a newer request came in between is no error. */
@@ -376,7 +376,7 @@ int virtio_mhp_unplug_all(struct virtio_mhp *vmhp)
 	};
 	int rc = virtio_mhp_send(vmhp, &req);
 
-	dev_dbg(&vmhp->vdev->dev, "unplug all: %d\n", rc);
+	virtio_mhp_dbg(vmhp, "unplug all: %d\n", rc);
 	return rc;
 }
 
@@ -399,7 +399,7 @@ int virtio_mhp_tell_memmap(struct virtio_mhp *vmhp)
 			cpu_to_le64(virtio_mhp_memmap_size(vmhp)),
 	};
 
-	if (!virtio_has_feature(vmhp->vdev, VIRTIO_MHP_F_MEMMAP_ON_BLOCK))
+	if (!virtio_mhp_has_feature(vmhp, VIRTIO_MHP_F_MEMMAP_ON_BLOCK))
 		return 0;
 	return virtio_mhp_send(vmhp, &req);
 }
@@ -498,6 +498,6 @@ void virtio_mhp_report(struct virtio_mhp *vmhp, unsigned int unit, u16 reason,
 		virtio_mhp_note_error(vmhp, unit,
 				      virtio_mhp_reason_name(reason), error);
 
-	if (is_new && virtio_has_feature(vmhp->vdev, VIRTIO_MHP_F_STATUS))
+	if (is_new && virtio_mhp_has_feature(vmhp, VIRTIO_MHP_F_STATUS))
 		virtio_mhp_send(vmhp, &req);
 }

@@ -92,7 +92,7 @@ static int virtio_mhp_come_closer(struct virtio_mhp *vmhp)
 	if (rc)
 		return rc;
 
-	if (vmhp->plugged_size > vmhp->requested_size)
+	if (vmhp->plugged_size > virtio_mhp_target_size(vmhp))
 		rc = virtio_mhp_shrink(vmhp);
 	else
 		rc = virtio_mhp_complete_units(vmhp) ?: virtio_mhp_grow(vmhp);
@@ -103,13 +103,13 @@ static int virtio_mhp_come_closer(struct virtio_mhp *vmhp)
 
 static int virtio_mhp_resize(struct virtio_mhp *vmhp)
 {
-	const int index = vmhp->vdev->index;
+	const int index = vmhp->index;
 	int rc;
 
 	trace_virtio_mhp_resize_begin(index);
 	rc = virtio_mhp_come_closer(vmhp);
 	trace_virtio_mhp_resize_end(index, vmhp->plugged_size,
-				    vmhp->requested_size, rc);
+				    virtio_mhp_target_size(vmhp), rc);
 	return rc;
 }
 
@@ -219,8 +219,9 @@ static int virtio_mhp_worker(void *data)
 		rc = virtio_mhp_resize(vmhp);
 		virtio_mhp_release_module(vmhp);
 		virtio_mhp_reserve_fill(vmhp);
-		dev_dbg(&vmhp->vdev->dev, "plugged %#llx of %#llx: %d\n",
-			vmhp->plugged_size, vmhp->requested_size, rc);
+		virtio_mhp_dbg(vmhp, "plugged %#llx of %#llx: %d\n",
+			       vmhp->plugged_size, virtio_mhp_target_size(vmhp),
+			       rc);
 		if (vmhp->plugged_size != plugged_size)
 			backoff = VIRTIO_MHP_RETRY_MIN;
 		timeout = virtio_mhp_next_timeout(vmhp, rc, &backoff);

@@ -43,7 +43,7 @@ bool virtio_mhp_shrink_is_worthwhile(struct virtio_mhp *vmhp)
 {
 	unsigned int unit;
 
-	if (vmhp->plugged_size <= vmhp->requested_size)
+	if (vmhp->plugged_size <= virtio_mhp_target_size(vmhp))
 		return false;
 	for (unit = 0; unit < vmhp->blocks.nr_units; unit++)
 		if (virtio_mhp_unit_has_cleared(vmhp, unit))
@@ -106,12 +106,12 @@ static void virtio_mhp_unit_failed(struct virtio_mhp *vmhp, unsigned int unit,
 	virtio_mhp_unit_back_off(vmhp, unit, 1);
 	u->stuck_pfn = census->stuck_pfn;
 	u->needs = error == -ENOSPC ? virtio_mhp_room_needed(vmhp, census) : 0;
-	trace_virtio_mhp_vacate(vmhp->vdev->index,
+	trace_virtio_mhp_vacate(vmhp->index,
 				virtio_mhp_unit_addr(&vmhp->blocks, unit),
 				reason, error, u->backoff, census);
-	dev_dbg(&vmhp->vdev->dev, "unit at %#llx stays for %u s: %s (%d)\n",
-		virtio_mhp_unit_addr(&vmhp->blocks, unit), u->backoff,
-		virtio_mhp_reason_name(reason), error);
+	virtio_mhp_dbg(vmhp, "unit at %#llx stays for %u s: %s (%d)\n",
+		       virtio_mhp_unit_addr(&vmhp->blocks, unit), u->backoff,
+		       virtio_mhp_reason_name(reason), error);
 	virtio_mhp_report(vmhp, unit, reason, error);
 }
 
@@ -188,7 +188,7 @@ int virtio_mhp_unit_vacate(struct virtio_mhp *vmhp, unsigned int unit)
 			virtio_mhp_unit_explain(vmhp, unit, &before, &after);
 	}
 	if (!rc)
-		trace_virtio_mhp_vacate(vmhp->vdev->index, addr,
+		trace_virtio_mhp_vacate(vmhp->index, addr,
 					VIRTIO_MHP_REASON_NONE, 0, 0, &before);
 	else if (rc != -EAGAIN)
 		virtio_mhp_unit_failed(vmhp, unit,
@@ -216,7 +216,7 @@ int virtio_mhp_shrink(struct virtio_mhp *vmhp)
 	for (i = 0; i < nr; i++) {
 		const unsigned int unit = vmhp->candidates[i].unit;
 
-		if (vmhp->plugged_size <= vmhp->requested_size)
+		if (vmhp->plugged_size <= virtio_mhp_target_size(vmhp))
 			return 0;
 		if (virtio_mhp_is_interrupted(vmhp))
 			return -EAGAIN;
@@ -233,5 +233,7 @@ int virtio_mhp_shrink(struct virtio_mhp *vmhp)
 	}
 	if (virtio_mhp_is_interrupted(vmhp))
 		return -EAGAIN;
-	return vmhp->plugged_size <= vmhp->requested_size ? 0 : -EINPROGRESS;
+	return vmhp->plugged_size <= virtio_mhp_target_size(vmhp)
+		       ? 0
+		       : -EINPROGRESS;
 }

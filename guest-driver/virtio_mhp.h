@@ -20,10 +20,12 @@
 #include <linux/timer.h>
 #include <linux/types.h>
 #include <linux/virtio.h>
+#include <linux/virtio_config.h>
 #include <linux/wait.h>
 #include <uapi/linux/virtio_mhp.h>
 
 #include "block.h"
+#include "message.h"
 
 struct device;
 struct resource;
@@ -31,6 +33,9 @@ struct virtio_mhp_vmcore;
 
 /* Seconds after which anything that failed is tried again, at the latest */
 #define VIRTIO_MHP_BACKOFF_MAX 60
+
+/* Room for "virtio" and a number */
+#define VIRTIO_MHP_NAME_SIZE   20
 
 /**
  * enum virtio_mhp_memmap - where the administrator wants memmaps
@@ -94,6 +99,7 @@ struct virtio_mhp_unit {
  * struct virtio_mhp - one region, and the device and driver that it belongs to
  * @vdev: the virtio device, NULL while the region is an orphan
  * @index: its number, or that of the latest one
+ * @name: its name, likewise
  * @vq: its only virtqueue, used by the worker alone
  * @response: wakes the worker when a response is there
  * @req: request buffer; allocated with this struct, as there may be no memory
@@ -149,6 +155,7 @@ struct virtio_mhp_unit {
 struct virtio_mhp {
 	struct virtio_device *vdev;
 	int index;
+	char name[VIRTIO_MHP_NAME_SIZE];
 	struct virtqueue *vq;
 	wait_queue_head_t response;
 	struct virtio_mhp_req req;
@@ -219,6 +226,32 @@ static inline void virtio_mhp_wake(struct virtio_mhp *vmhp,
 {
 	set_bit(why, &vmhp->flags);
 	wake_up(&vmhp->wait);
+}
+
+/**
+ * virtio_mhp_has_feature() - was a feature negotiated
+ * @vmhp: the device
+ * @feature: VIRTIO_MHP_F_*
+ *
+ * Context: whoever talks to the device.
+ * Return: true if it was.
+ */
+static inline bool virtio_mhp_has_feature(const struct virtio_mhp *vmhp,
+					  unsigned int feature)
+{
+	return virtio_has_feature(vmhp->vdev, feature);
+}
+
+/**
+ * virtio_mhp_target_size() - the size that is aimed at
+ * @vmhp: the device
+ *
+ * Context: any.
+ * Return: bytes, as of the worker's latest look at the configuration.
+ */
+static inline u64 virtio_mhp_target_size(const struct virtio_mhp *vmhp)
+{
+	return READ_ONCE(vmhp->requested_size);
 }
 
 /**

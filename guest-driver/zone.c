@@ -91,7 +91,7 @@ static void virtio_mhp_mb_went(struct virtio_mhp *vmhp, unsigned int mb,
 static void virtio_mhp_help_shrinking(struct virtio_mhp *vmhp, unsigned int mb)
 {
 	if (current == vmhp->worker ||
-	    READ_ONCE(vmhp->plugged_size) <= READ_ONCE(vmhp->requested_size))
+	    READ_ONCE(vmhp->plugged_size) <= virtio_mhp_target_size(vmhp))
 		return;
 	vmhp->units[virtio_mhp_unit_of_mb(&vmhp->blocks, mb)].backoff = 0;
 	virtio_mhp_wake(vmhp, VIRTIO_MHP_RETRY);
@@ -162,8 +162,8 @@ int virtio_mhp_zone_init(struct virtio_mhp *vmhp)
 	/* One that surely exists: the one that this object is in. */
 	vmhp->any_mb = virtio_mhp_find_memory_block(virt_to_phys(vmhp));
 	if (!vmhp->any_mb) {
-		dev_err(&vmhp->vdev->dev,
-			"the kernel has no memory block devices\n");
+		virtio_mhp_err(vmhp,
+			       "the kernel has no memory block devices\n");
 		return -EOPNOTSUPP;
 	}
 	vmhp->bus_nb.notifier_call = virtio_mhp_bus_notify;
@@ -307,8 +307,8 @@ int virtio_mhp_mb_online(struct virtio_mhp *vmhp, unsigned int mb)
 	rc = virtio_mhp_store_state(vmhp, dev, "online_movable");
 	put_device(dev);
 	is_online = virtio_mhp_mb_get_state(vmhp, mb) == VIRTIO_MHP_MB_ONLINE;
-	dev_dbg(&vmhp->vdev->dev, "online %#llx: %d\n",
-		virtio_mhp_mb_addr(&vmhp->blocks, mb), rc);
+	virtio_mhp_dbg(vmhp, "online %#llx: %d\n",
+		       virtio_mhp_mb_addr(&vmhp->blocks, mb), rc);
 	/* That it was online already is -EINVAL too. */
 	if (rc == -EINVAL && is_online)
 		rc = 0;
