@@ -376,8 +376,14 @@ static void moving_by_socket(Moving *moving, uint64_t size_meanwhile,
     moving_ask_meanwhile(moving, size_meanwhile);
     if (g_strcmp0(capability, "postcopy-ram") == 0) {
         migration_start_postcopy(vm);
+        /*
+         * Not with that downtime: QEMU ends with what would take no longer,
+         * and does not answer until it is sent.
+         */
+        migration_set(vm, "max-bandwidth", MOVING_FAST);
+    } else {
+        moving_hurry(vm);
     }
-    moving_hurry(vm);
     migration_wait(vm, "completed");
     moving_change(moving, target, shares_memory);
 }

@@ -6,9 +6,11 @@
  *
  * $MHP_ROUNDS is the number of migrations. Without it, each kind has its turn
  * once; 30 rounds bring each kind in each of the states. $MHP_EACH is how often
- * each kind has its turn, with prealloc=off and on, instead of that.
+ * each kind has its turn, with prealloc=off and on, instead of that; $MHP_WAY
+ * names the only kind.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "moving.h"
 
@@ -79,11 +81,15 @@ static void test_each_kind(const void *data)
 {
     const bool prealloc = GPOINTER_TO_INT(data);
     const unsigned nb_rounds = (unsigned)atoi(g_getenv("MHP_EACH"));
+    const char *only = g_getenv("MHP_WAY");
     Moving *moving = moving_new(prealloc);
 
     for (unsigned way = 0; way < NB_REAL_WAYS; way++) {
         const int64_t start = g_get_monotonic_time();
 
+        if (only && strcmp(only, ways[way].name) != 0) {
+            continue;
+        }
         moving->nb_watched = 0;
         for (unsigned i = 0; i < nb_rounds; i++) {
             round_of(moving, way, i % NB_STATES);
