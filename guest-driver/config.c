@@ -12,115 +12,113 @@
 #include <linux/overflow.h>
 #include <linux/virtio_config.h>
 
-#include "virtio_mhp.h"
+#include "config.h"
 
 /* DRV-CFG-1: what never changes */
-static int virtio_mhp_config_check_region(struct virtio_mhp *vmhp)
+static int virtio_mhp_config_check_region(struct device *dev,
+					  const struct virtio_mhp_geometry *geo)
 {
-	struct device *dev = &vmhp->vdev->dev;
 	u64 end;
 
-	if (!is_power_of_2(vmhp->block_size) || vmhp->block_size < PAGE_SIZE) {
+	if (!is_power_of_2(geo->block_size) || geo->block_size < PAGE_SIZE) {
 		dev_err(dev,
 			"block_size %#llx is not a power of two of at least %#lx\n",
-			vmhp->block_size, PAGE_SIZE);
+			geo->block_size, PAGE_SIZE);
 		return -EINVAL;
 	}
-	if (!IS_ALIGNED(vmhp->addr, vmhp->block_size) ||
-	    !IS_ALIGNED(vmhp->region_size, vmhp->block_size)) {
+	if (!IS_ALIGNED(geo->addr, geo->block_size) ||
+	    !IS_ALIGNED(geo->region_size, geo->block_size)) {
 		dev_err(dev,
 			"addr %#llx and region_size %#llx are not multiples of block_size %#llx\n",
-			vmhp->addr, vmhp->region_size, vmhp->block_size);
+			geo->addr, geo->region_size, geo->block_size);
 		return -EINVAL;
 	}
-	if (!vmhp->region_size ||
-	    check_add_overflow(vmhp->addr, vmhp->region_size, &end)) {
+	if (!geo->region_size ||
+	    check_add_overflow(geo->addr, geo->region_size, &end)) {
 		dev_err(dev,
 			"region_size %#llx is 0 or reaches beyond the address space from addr %#llx\n",
-			vmhp->region_size, vmhp->addr);
+			geo->region_size, geo->addr);
 		return -EINVAL;
 	}
 	return 0;
 }
 
 /* DRV-CFG-1: what changes */
-static int virtio_mhp_config_check_size(const struct virtio_mhp *vmhp,
+static int virtio_mhp_config_check_size(struct device *dev,
+					const struct virtio_mhp_geometry *geo,
 					const char *name, u64 size)
 {
-	struct device *dev = &vmhp->vdev->dev;
-
-	if (IS_ALIGNED(size, vmhp->block_size) && size <= vmhp->region_size)
+	if (IS_ALIGNED(size, geo->block_size) && size <= geo->region_size)
 		return 0;
 	dev_err_ratelimited(dev,
 			    "%s %#llx is not a multiple of %#llx up to %#llx\n",
-			    name, size, vmhp->block_size, vmhp->region_size);
+			    name, size, geo->block_size, geo->region_size);
 	return -EINVAL;
 }
 
-static int virtio_mhp_config_node(struct virtio_mhp *vmhp)
+static int virtio_mhp_config_node(struct virtio_device *vdev, u64 addr)
 {
 	u16 node_id;
 	int nid = NUMA_NO_NODE;
 
-	virtio_cread_le(vmhp->vdev, struct virtio_mhp_config, node_id,
-			&node_id);
+	virtio_cread_le(vdev, struct virtio_mhp_config, node_id, &node_id);
 #ifdef CONFIG_ACPI_NUMA
-	if (virtio_has_feature(vmhp->vdev, VIRTIO_MHP_F_ACPI_PXM))
+	if (virtio_has_feature(vdev, VIRTIO_MHP_F_ACPI_PXM))
 		nid = pxm_to_node(node_id);
 #endif
 	if (nid == NUMA_NO_NODE)
-		nid = memory_add_physaddr_to_nid(vmhp->addr);
+		nid = memory_add_physaddr_to_nid(addr);
 	return nid;
 }
 
 /**
- * virtio_mhp_config_init() - read and verify what never changes
- * @vmhp: the device
+ * virtio_mhp_config_read_geometry() - read and verify what never changes
+ * @vdev: the virtio device, its features negotiated
+ * @geo: where to put it
  *
  * Context: may sleep.
  * Return: 0, or -EINVAL after a message that says what is wrong.
  */
-int virtio_mhp_config_init(struct virtio_mhp *vmhp)
+int virtio_mhp_config_read_geometry(struct virtio_device *vdev,
+				    struct virtio_mhp_geometry *geo)
 {
-	virtio_cread_le(vmhp->vdev, struct virtio_mhp_config, block_size,
-			&vmhp->block_size);
-	virtio_cread_le(vmhp->vdev, struct virtio_mhp_config, addr,
-			&vmhp->addr);
-	virtio_cread_le(vmhp->vdev, struct virtio_mhp_config, region_size,
-			&vmhp->region_size);
-	vmhp->nid = virtio_mhp_config_node(vmhp);
-	if (virtio_mhp_config_check_region(vmhp))
-		return -EINVAL;
-	return virtio_mhp_config_refresh(vmhp);
+	virtio_cread_le(vdev, struct virtio_mhp_config, block_size,
+			&geo->block_size);
+	virtio_cread_le(vdev, struct virtio_mhp_config, addr, &geo->addr);
+	virtio_cread_le(vdev, struct virtio_mhp_config, region_size,
+			&geo->region_size);
+	geo->nid = virtio_mhp_config_node(vdev, geo->addr);
+	return virtio_mhp_config_check_region(&vdev->dev, geo);
 }
 
 /**
- * virtio_mhp_config_refresh() - read and verify what changes
- * @vmhp: the device
+ * virtio_mhp_config_read_sizes() - read and verify what changes
+ * @vdev: the virtio device
+ * @geo: its geometry
+ * @sizes: where to put it
  *
- * On failure the former values stay in force.
- *
- * Context: may sleep; only probe and the worker.
+ * Context: may sleep.
  * Return: 0, or -EINVAL after a message that says what is wrong.
  */
-int virtio_mhp_config_refresh(struct virtio_mhp *vmhp)
+int virtio_mhp_config_read_sizes(struct virtio_device *vdev,
+				 const struct virtio_mhp_geometry *geo,
+				 struct virtio_mhp_sizes *sizes)
 {
-	struct virtio_device *vdev = vmhp->vdev;
-	u64 usable, plugged, requested;
+	struct device *dev = &vdev->dev;
 
 	virtio_cread_le(vdev, struct virtio_mhp_config, usable_region_size,
-			&usable);
-	virtio_cread_le(vdev, struct virtio_mhp_config, plugged_size, &plugged);
+			&sizes->usable_region);
+	virtio_cread_le(vdev, struct virtio_mhp_config, plugged_size,
+			&sizes->plugged);
 	virtio_cread_le(vdev, struct virtio_mhp_config, requested_size,
-			&requested);
+			&sizes->requested);
 
-	if (virtio_mhp_config_check_size(vmhp, "usable_region_size", usable) ||
-	    virtio_mhp_config_check_size(vmhp, "plugged_size", plugged) ||
-	    virtio_mhp_config_check_size(vmhp, "requested_size", requested))
+	if (virtio_mhp_config_check_size(dev, geo, "usable_region_size",
+					 sizes->usable_region) ||
+	    virtio_mhp_config_check_size(dev, geo, "plugged_size",
+					 sizes->plugged) ||
+	    virtio_mhp_config_check_size(dev, geo, "requested_size",
+					 sizes->requested))
 		return -EINVAL;
-
-	WRITE_ONCE(vmhp->usable_region_size, usable);
-	WRITE_ONCE(vmhp->plugged_size, plugged);
-	WRITE_ONCE(vmhp->requested_size, requested);
 	return 0;
 }

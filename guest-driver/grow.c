@@ -16,7 +16,7 @@
 static unsigned int virtio_mhp_usable_units(const struct virtio_mhp *vmhp)
 {
 	return virtio_mhp_blocks_usable_units(&vmhp->blocks,
-					      vmhp->addr +
+					      vmhp->geo.addr +
 						      vmhp->usable_region_size);
 }
 

@@ -29,17 +29,18 @@ MODULE_PARM_DESC(block_timeout_ms,
  */
 static int virtio_mhp_reserve_region(struct virtio_mhp *vmhp)
 {
-	const char *name = kstrdup(dev_name(&vmhp->vdev->dev), GFP_KERNEL);
+	const char *name = kstrdup(vmhp->name, GFP_KERNEL);
 	const int flags = IORESOURCE_SYSTEM_RAM | IORESOURCE_EXCLUSIVE;
 
 	if (!name)
 		return -ENOMEM;
-	vmhp->resource = __request_region(&iomem_resource, vmhp->addr,
-					  vmhp->region_size, name, flags);
+	vmhp->resource = __request_region(&iomem_resource, vmhp->geo.addr,
+					  vmhp->geo.region_size, name, flags);
 	if (!vmhp->resource) {
 		virtio_mhp_err(vmhp,
 			       "the region %#llx-%#llx is in use, possibly by memory whose device is gone\n",
-			       vmhp->addr, vmhp->addr + vmhp->region_size - 1);
+			       vmhp->geo.addr,
+			       vmhp->geo.addr + vmhp->geo.region_size - 1);
 		kfree(name);
 		return -EBUSY;
 	}
@@ -74,7 +75,7 @@ int virtio_mhp_hotplug_init(struct virtio_mhp *vmhp)
 	rc = virtio_mhp_reserve_region(vmhp);
 	if (rc)
 		goto out_free_name;
-	rc = memory_group_register_dynamic(vmhp->nid,
+	rc = memory_group_register_dynamic(vmhp->geo.nid,
 					   PHYS_PFN(vmhp->blocks.unit_size));
 	if (rc < 0)
 		goto out_release_region;
@@ -147,12 +148,13 @@ int virtio_mhp_mb_add(struct virtio_mhp *vmhp, unsigned int mb)
  * @vmhp: the device
  *
  * Context: worker.
- * Return: true if there is a newer request, or the worker is to end or freeze.
+ * Return: true if there is a newer request, the device has gone, or the worker
+ *	is to freeze.
  */
 bool virtio_mhp_is_interrupted(struct virtio_mhp *vmhp)
 {
 	return test_bit(VIRTIO_MHP_CHANGED, &vmhp->flags) ||
-	       test_bit(VIRTIO_MHP_REMOVING, &vmhp->flags) || freezing(current);
+	       !READ_ONCE(vmhp->link) || freezing(current);
 }
 
 /**

@@ -4,299 +4,145 @@
  * with its memmap on itself and the rest of it in ZONE_MOVABLE. So growing
  * takes no boot memory, and shrinking finds nothing that cannot move.
  *
- * This file is the table of contents: how a device is set up, and taken down
- * in exactly the reverse order. The states of a block are drawn in the wire
- * header.
+ * Three things live for different times: a link from probe to remove (link.h),
+ * a region as long as it has a link or memory in Linux (virtio_mhp.h), and the
+ * region's worker, which does all of memory hotplug, as long as the region.
+ *
+ * This file is the virtio driver: devices come and go. The states of a block
+ * are drawn in the wire header.
  */
 #include <linux/crash_dump.h>
 #include <linux/device.h>
-#include <linux/memory.h>
-#include <linux/mm.h>
 #include <linux/module.h>
-#include <linux/slab.h>
 #include <linux/virtio.h>
 #include <linux/virtio_config.h>
 
+#include "compat.h"
+#include "link.h"
 #include "virtio_mhp.h"
-
-static char *virtio_mhp_memmap_param = "prefer";
-module_param_named(memmap, virtio_mhp_memmap_param, charp, 0444);
-MODULE_PARM_DESC(memmap,
-		 "memmap on its block: prefer (default), require or never");
-
-static const char *const virtio_mhp_memmap_names[] = {
-	[VIRTIO_MHP_MEMMAP_PREFER] = "prefer",
-	[VIRTIO_MHP_MEMMAP_REQUIRE] = "require",
-	[VIRTIO_MHP_MEMMAP_NEVER] = "never",
-};
-
-static int virtio_mhp_read_params(struct virtio_mhp *vmhp)
-{
-	int memmap = match_string(virtio_mhp_memmap_names,
-				  ARRAY_SIZE(virtio_mhp_memmap_names),
-				  virtio_mhp_memmap_param);
-
-	if (memmap < 0) {
-		virtio_mhp_err(vmhp,
-			       "parameter memmap is '%s', not prefer, require or never\n",
-			       virtio_mhp_memmap_param);
-		return memmap;
-	}
-	vmhp->memmap = memmap;
-	return 0;
-}
-
-static int virtio_mhp_lay_out_blocks(struct virtio_mhp *vmhp)
-{
-	struct virtio_mhp_blocks *blocks = &vmhp->blocks;
-	const u64 mb_size = memory_block_size_bytes();
-	int rc = virtio_mhp_blocks_lay_out(blocks, vmhp->addr,
-					   vmhp->region_size, vmhp->block_size,
-					   mb_size);
-
-	if (rc) {
-		virtio_mhp_err(vmhp,
-			       "the region %#llx-%#llx cannot be divided into memory blocks of %#llx: %d\n",
-			       vmhp->addr, vmhp->addr + vmhp->region_size - 1,
-			       mb_size, rc);
-		return rc;
-	}
-	if (blocks->unit_size / vmhp->block_size > U16_MAX) {
-		virtio_mhp_err(vmhp,
-			       "block_size %#llx is too small for memory blocks of %#llx: one request holds %u\n",
-			       vmhp->block_size, mb_size, U16_MAX);
-		return -EINVAL;
-	}
-	return 0;
-}
-
-static void virtio_mhp_free_tables(struct virtio_mhp *vmhp)
-{
-	kvfree(vmhp->candidates);
-	kvfree(vmhp->units);
-	kvfree(vmhp->mbs);
-	kvfree(vmhp->blocks.states);
-}
-
-static int virtio_mhp_alloc_tables(struct virtio_mhp *vmhp)
-{
-	const unsigned int nr_mbs = vmhp->blocks.nr_mbs;
-	const unsigned int nr_units = vmhp->blocks.nr_units;
-	u8 *states = kvcalloc(nr_mbs, sizeof(*states), GFP_KERNEL);
-
-	if (states)
-		virtio_mhp_blocks_reset(&vmhp->blocks, states);
-	vmhp->mbs = kvcalloc(nr_mbs, sizeof(*vmhp->mbs), GFP_KERNEL);
-	vmhp->units = kvcalloc(nr_units, sizeof(*vmhp->units), GFP_KERNEL);
-	vmhp->candidates =
-		kvcalloc(nr_units, sizeof(*vmhp->candidates), GFP_KERNEL);
-	if (states && vmhp->mbs && vmhp->units && vmhp->candidates)
-		return 0;
-	virtio_mhp_free_tables(vmhp);
-	return -ENOMEM;
-}
-
-static struct virtio_mhp *virtio_mhp_alloc(struct virtio_device *vdev)
-{
-	struct virtio_mhp *vmhp = kzalloc(sizeof(*vmhp), GFP_KERNEL);
-
-	if (!vmhp)
-		return NULL;
-	vmhp->vdev = vdev;
-	vmhp->index = vdev->index;
-	strscpy(vmhp->name, dev_name(&vdev->dev), sizeof(vmhp->name));
-	spin_lock_init(&vmhp->lock);
-	init_waitqueue_head(&vmhp->wait);
-	init_waitqueue_head(&vmhp->response);
-	vdev->priv = vmhp;
-	return vmhp;
-}
-
-/* What can be said without the device being set up */
-static int virtio_mhp_examine(struct virtio_mhp *vmhp)
-{
-	int rc = virtio_mhp_read_params(vmhp);
-
-	if (!rc)
-		rc = virtio_mhp_check_features(vmhp->vdev);
-	if (!rc)
-		rc = virtio_mhp_config_init(vmhp);
-	/* A crashed kernel's memory blocks may have had another size. */
-	if (!rc && !is_kdump_kernel())
-		rc = virtio_mhp_lay_out_blocks(vmhp);
-	return rc;
-}
 
 static void virtio_mhp_print_geometry(const struct virtio_mhp *vmhp)
 {
+	const struct virtio_mhp_geometry *geo = &vmhp->geo;
 	const struct virtio_mhp_blocks *blocks = &vmhp->blocks;
 
 	virtio_mhp_info(vmhp,
 			"region %#llx-%#llx on node %d, %u units of %llu MiB, memmap %s\n",
-			vmhp->addr, vmhp->addr + vmhp->region_size - 1,
-			vmhp->nid, blocks->nr_units, blocks->unit_size >> 20,
+			geo->addr, geo->addr + geo->region_size - 1, geo->nid,
+			blocks->nr_units, blocks->unit_size >> 20,
 			vmhp->memmap_on_block ? "on the block" : "ordinary");
 }
 
-/* All that outlives the device if memory is in use when it goes */
-static int virtio_mhp_set_up(struct virtio_mhp *vmhp)
+/*
+ * A device that has not plugged what is in use is none of ours. While a worker
+ * is inside memory hotplug it cannot be waited for: it finds out by itself.
+ */
+static int virtio_mhp_compare(struct virtio_mhp *vmhp)
 {
-	int rc;
+	const bool is_orphan = vmhp->blocks.count[VIRTIO_MHP_MB_UNPLUGGED] !=
+			       vmhp->blocks.nr_mbs;
+	int rc = 0;
 
-	rc = virtio_mhp_alloc_tables(vmhp);
+	if (mutex_trylock(&vmhp->pass)) {
+		rc = virtio_mhp_recover(vmhp);
+		mutex_unlock(&vmhp->pass);
+	}
+	if (!rc && is_orphan)
+		virtio_mhp_info(vmhp,
+				"went on with the memory of an earlier device\n");
+	return rc;
+}
+
+static int virtio_mhp_serve_region(struct virtio_mhp_link *link,
+				   const struct virtio_mhp_geometry *geo,
+				   const struct virtio_mhp_sizes *sizes)
+{
+	int rc = virtio_mhp_region_attach(link, geo, sizes);
+
 	if (rc)
 		return rc;
-	rc = virtio_mhp_hotplug_init(vmhp);
+	virtio_mhp_print_geometry(link->region);
+	rc = virtio_mhp_compare(link->region);
 	if (rc)
-		goto out_free_tables;
-	rc = virtio_mhp_zone_init(vmhp);
-	if (rc)
-		goto out_deinit_hotplug;
-	rc = virtio_mhp_pm_init(vmhp);
-	if (rc)
-		goto out_deinit_zone;
-	virtio_mhp_memmap_init(vmhp);
-	virtio_mhp_reserve_init(vmhp);
-	/* DRV-RESET-1 */
-	vmhp->unplug_all_first = vmhp->plugged_size;
-	return 0;
-
-out_deinit_zone:
-	virtio_mhp_zone_deinit(vmhp);
-out_deinit_hotplug:
-	virtio_mhp_hotplug_deinit(vmhp);
-out_free_tables:
-	virtio_mhp_free_tables(vmhp);
+		virtio_mhp_region_detach(link);
+	else
+		virtio_mhp_wake(link->region, VIRTIO_MHP_CHANGED);
 	return rc;
-}
-
-static void virtio_mhp_take_down(struct virtio_mhp *vmhp)
-{
-	virtio_mhp_reserve_deinit(vmhp);
-	virtio_mhp_pm_deinit(vmhp);
-	virtio_mhp_zone_deinit(vmhp);
-	virtio_mhp_hotplug_deinit(vmhp);
-	virtio_mhp_free_tables(vmhp);
-}
-
-/* Instead of a region that was just examined, the same one set up, or NULL */
-static struct virtio_mhp *virtio_mhp_take_up(struct virtio_mhp *vmhp, int *rc)
-{
-	struct virtio_mhp *orphan = virtio_mhp_orphan_adopt(vmhp);
-
-	*rc = orphan ? 0 : virtio_mhp_set_up(vmhp);
-	if (!orphan && !*rc)
-		return vmhp;
-	kfree(vmhp);
-	return orphan;
-}
-
-/* Without memory in use there is nothing left to guard. */
-static void virtio_mhp_leave(struct virtio_mhp *vmhp)
-{
-	if (virtio_mhp_orphan_leave(vmhp))
-		return;
-	if (vmhp->module_held)
-		module_put(THIS_MODULE);
-	virtio_mhp_take_down(vmhp);
-	kfree(vmhp);
-}
-
-static int virtio_mhp_connect(struct virtio_mhp *vmhp)
-{
-	int rc = virtio_mhp_vq_init(vmhp);
-
-	if (!rc)
-		virtio_device_ready(vmhp->vdev);
-	return rc;
-}
-
-static void virtio_mhp_disconnect(struct virtio_mhp *vmhp)
-{
-	if (!virtio_mhp_is_gone(vmhp->vdev))
-		virtio_reset_device(vmhp->vdev);
-	virtio_mhp_vq_deinit(vmhp);
 }
 
 /* The memory belongs to the crashed kernel: it is read, and no more. */
-static int virtio_mhp_start_vmcore(struct virtio_mhp *vmhp)
+static int virtio_mhp_serve_vmcore(struct virtio_mhp_link *link,
+				   const struct virtio_mhp_geometry *geo,
+				   const struct virtio_mhp_sizes *sizes)
 {
-	int rc = virtio_mhp_connect(vmhp);
+	int rc = virtio_mhp_link_open(link);
 
-	if (rc)
-		goto out_free;
-	rc = virtio_mhp_vmcore_init(vmhp);
-	if (rc)
-		goto out_disconnect;
-	return 0;
-
-out_disconnect:
-	virtio_mhp_disconnect(vmhp);
-out_free:
-	kfree(vmhp);
-	return rc;
+	return rc ?: virtio_mhp_vmcore_init(link, geo, sizes);
 }
 
-static int virtio_mhp_start(struct virtio_mhp *vmhp)
+static int virtio_mhp_start(struct virtio_mhp_link *link)
 {
-	int rc = virtio_mhp_connect(vmhp);
+	struct virtio_device *vdev = link->vdev;
+	struct virtio_mhp_geometry geo;
+	struct virtio_mhp_sizes sizes;
+	int rc;
 
+	rc = virtio_mhp_check_features(vdev);
 	if (rc)
-		goto out_leave;
-	virtio_mhp_print_geometry(vmhp);
-	rc = virtio_mhp_orphan_reconcile(vmhp);
-	if (!rc)
-		rc = virtio_mhp_worker_start(vmhp);
+		return rc;
+	rc = virtio_mhp_config_read_geometry(vdev, &geo);
 	if (rc)
-		goto out_disconnect;
-	return 0;
-
-out_disconnect:
-	virtio_mhp_disconnect(vmhp);
-out_leave:
-	virtio_mhp_leave(vmhp);
+		return rc;
+	rc = virtio_mhp_config_read_sizes(vdev, &geo, &sizes);
+	if (rc)
+		return rc;
+	if (is_kdump_kernel())
+		rc = virtio_mhp_serve_vmcore(link, &geo, &sizes);
+	else
+		rc = virtio_mhp_serve_region(link, &geo, &sizes);
+	if (rc)
+		virtio_mhp_link_close(link);
 	return rc;
 }
 
 static int virtio_mhp_probe(struct virtio_device *vdev)
 {
-	struct virtio_mhp *vmhp = virtio_mhp_alloc(vdev);
+	struct virtio_mhp_link *link = virtio_mhp_link_new(vdev);
 	int rc;
 
-	if (!vmhp)
+	if (!link)
 		return -ENOMEM;
-	rc = virtio_mhp_examine(vmhp);
-	if (rc) {
-		kfree(vmhp);
-		return rc;
-	}
-	if (is_kdump_kernel())
-		return virtio_mhp_start_vmcore(vmhp);
-	vmhp = virtio_mhp_take_up(vmhp, &rc);
-	return vmhp ? virtio_mhp_start(vmhp) : rc;
+	rc = virtio_mhp_start(link);
+	if (rc)
+		virtio_mhp_link_free(link);
+	return rc;
+}
+
+static void virtio_mhp_stop(struct virtio_mhp_link *link)
+{
+	if (link->vmcore)
+		virtio_mhp_vmcore_deinit(link);
+	else
+		virtio_mhp_region_detach(link);
+	virtio_mhp_link_close(link);
 }
 
 static void virtio_mhp_remove(struct virtio_device *vdev)
 {
-	struct virtio_mhp *vmhp = vdev->priv;
+	struct virtio_mhp_link *link = vdev->priv;
 
-	if (vmhp->vmcore) {
-		virtio_mhp_vmcore_deinit(vmhp);
-		virtio_mhp_disconnect(vmhp);
-		kfree(vmhp);
-		return;
-	}
-	virtio_mhp_worker_stop(vmhp);
-	virtio_mhp_disconnect(vmhp);
-	virtio_mhp_leave(vmhp);
+	virtio_mhp_stop(link);
+	virtio_mhp_link_free(link);
 }
 
 static void virtio_mhp_config_changed(struct virtio_device *vdev)
 {
-	struct virtio_mhp *vmhp = vdev->priv;
+	struct virtio_mhp_link *link = vdev->priv;
 
-	virtio_mhp_wake(vmhp, VIRTIO_MHP_CHANGED);
-	virtio_mhp_interrupt(vmhp);
+	if (!link->region)
+		return;
+	virtio_mhp_wake(link->region, VIRTIO_MHP_CHANGED);
+	virtio_mhp_interrupt(link->region);
 }
 
 static const unsigned int virtio_mhp_features[] = {
@@ -313,7 +159,6 @@ static struct virtio_driver virtio_mhp_driver = {
 	.feature_table_size = ARRAY_SIZE(virtio_mhp_features),
 	.driver.name = KBUILD_MODNAME,
 	.driver.owner = THIS_MODULE,
-	.driver.dev_groups = virtio_mhp_groups,
 	.probe = virtio_mhp_probe,
 	.remove = virtio_mhp_remove,
 	.config_changed = virtio_mhp_config_changed,
@@ -326,6 +171,9 @@ static struct virtio_driver virtio_mhp_driver = {
 static int __init virtio_mhp_init(void)
 {
 	virtio_mhp_driver.id_table = virtio_mhp_id_table();
+	/* They are about regions, and a kdump kernel has none. */
+	if (!is_kdump_kernel())
+		virtio_mhp_driver.driver.dev_groups = virtio_mhp_groups;
 	return register_virtio_driver(&virtio_mhp_driver);
 }
 module_init(virtio_mhp_init);
@@ -333,6 +181,7 @@ module_init(virtio_mhp_init);
 static void __exit virtio_mhp_exit(void)
 {
 	unregister_virtio_driver(&virtio_mhp_driver);
+	virtio_mhp_regions_end();
 }
 module_exit(virtio_mhp_exit);
 

@@ -6,11 +6,39 @@
  */
 #include <linux/device.h>
 #include <linux/mm.h>
+#include <linux/module.h>
 #include <linux/pageblock-flags.h>
 #include <linux/pgtable.h>
 
 #include "compat.h"
 #include "virtio_mhp.h"
+
+static char *virtio_mhp_memmap_param = "prefer";
+module_param_named(memmap, virtio_mhp_memmap_param, charp, 0444);
+MODULE_PARM_DESC(memmap,
+		 "memmap on its block: prefer (default), require or never");
+
+const char *const virtio_mhp_memmap_names[] = {
+	[VIRTIO_MHP_MEMMAP_PREFER] = "prefer",
+	[VIRTIO_MHP_MEMMAP_REQUIRE] = "require",
+	[VIRTIO_MHP_MEMMAP_NEVER] = "never",
+};
+
+static int virtio_mhp_memmap_read_param(struct virtio_mhp *vmhp)
+{
+	int memmap = match_string(virtio_mhp_memmap_names,
+				  ARRAY_SIZE(virtio_mhp_memmap_names),
+				  virtio_mhp_memmap_param);
+
+	if (memmap < 0) {
+		virtio_mhp_err(vmhp,
+			       "parameter memmap is '%s', not prefer, require or never\n",
+			       virtio_mhp_memmap_param);
+		return memmap;
+	}
+	vmhp->memmap = memmap;
+	return 0;
+}
 
 /* The vmemmap is mapped by whole PMDs: all that one maps must be one block's. */
 static bool virtio_mhp_memmap_fills(unsigned long nr_vmemmap_pages)
@@ -49,17 +77,21 @@ static void virtio_mhp_memmap_fall_back(struct virtio_mhp *vmhp)
 
 /**
  * virtio_mhp_memmap_init() - find out where memmaps will be
- * @vmhp: the device, with memmap set and blocks laid out
+ * @vmhp: the region, with blocks laid out
  *
  * Context: may sleep.
+ * Return: 0, or -EINVAL after a message: the administrator wants nonsense.
  */
-void virtio_mhp_memmap_init(struct virtio_mhp *vmhp)
+int virtio_mhp_memmap_init(struct virtio_mhp *vmhp)
 {
-	if (vmhp->memmap == VIRTIO_MHP_MEMMAP_NEVER)
-		return;
+	int rc = virtio_mhp_memmap_read_param(vmhp);
+
+	if (rc || vmhp->memmap == VIRTIO_MHP_MEMMAP_NEVER)
+		return rc;
 	vmhp->memmap_on_block = virtio_mhp_memmap_can_be_on_block(vmhp);
 	if (!vmhp->memmap_on_block)
 		virtio_mhp_memmap_fall_back(vmhp);
+	return 0;
 }
 
 /**

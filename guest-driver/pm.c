@@ -10,6 +10,7 @@
 #include <linux/virtio.h>
 #include <linux/virtio_config.h>
 
+#include "link.h"
 #include "virtio_mhp.h"
 
 /*
@@ -21,7 +22,7 @@ static bool virtio_mhp_pm_is_our_business(const struct virtio_mhp *vmhp,
 {
 	return action == PM_HIBERNATION_PREPARE ||
 	       action == PM_RESTORE_PREPARE ||
-	       (action == PM_SUSPEND_PREPARE && !READ_ONCE(vmhp->vdev));
+	       (action == PM_SUSPEND_PREPARE && !READ_ONCE(vmhp->link));
 }
 
 static int virtio_mhp_pm_notify(struct notifier_block *nb, unsigned long action,
@@ -36,13 +37,13 @@ static int virtio_mhp_pm_notify(struct notifier_block *nb, unsigned long action,
 	/* The device may be leaving just now: say which by its region. */
 	pr_err("%s is refused while memory is plugged in %#llx-%#llx\n",
 	       action == PM_SUSPEND_PREPARE ? "suspending" : "hibernation",
-	       vmhp->addr, vmhp->addr + vmhp->region_size - 1);
+	       vmhp->geo.addr, vmhp->geo.addr + vmhp->geo.region_size - 1);
 	return notifier_from_errno(-EBUSY);
 }
 
 /**
  * virtio_mhp_pm_init() - start refusing to hibernate
- * @vmhp: the device
+ * @vmhp: the region
  *
  * Context: may sleep.
  * Return: 0 or negative errno.
@@ -57,7 +58,7 @@ int virtio_mhp_pm_init(struct virtio_mhp *vmhp)
 
 /**
  * virtio_mhp_pm_deinit() - end refusing to hibernate
- * @vmhp: the device
+ * @vmhp: the region
  *
  * Context: may sleep.
  */
@@ -78,18 +79,16 @@ void virtio_mhp_pm_deinit(struct virtio_mhp *vmhp)
  */
 int virtio_mhp_freeze(struct virtio_device *vdev)
 {
-	struct virtio_mhp *vmhp = vdev->priv;
+	struct virtio_mhp_link *link = vdev->priv;
 
-	if (vmhp->plugged_size &&
+	if (link->region && link->region->plugged_size &&
 	    pm_suspend_target_state != PM_SUSPEND_TO_IDLE) {
 		dev_err(&vdev->dev,
 			"suspending is refused while memory is plugged\n");
 		return -EPERM;
 	}
-	virtio_reset_device(vdev);
-	virtio_mhp_vq_deinit(vmhp);
-	/* Should restoring fail, the worker finds it so and resets it. */
-	WRITE_ONCE(vmhp->broken, true);
+	/* Should restoring fail, the worker finds it broken and resets it. */
+	virtio_mhp_link_close(link);
 	return 0;
 }
 
@@ -97,18 +96,15 @@ int virtio_mhp_freeze(struct virtio_device *vdev)
  * virtio_mhp_restore() - use the device again
  * @vdev: the virtio device, reset and with its features negotiated
  *
- * Context: may sleep.
+ * Context: may sleep; nobody else uses the link.
  * Return: 0 or negative errno.
  */
 int virtio_mhp_restore(struct virtio_device *vdev)
 {
-	struct virtio_mhp *vmhp = vdev->priv;
-	int rc = virtio_mhp_vq_init(vmhp);
+	struct virtio_mhp_link *link = vdev->priv;
+	int rc = virtio_mhp_link_open(link);
 
-	if (rc)
-		return rc;
-	virtio_device_ready(vdev);
-	virtio_mhp_forget_requests(vmhp);
-	virtio_mhp_wake(vmhp, VIRTIO_MHP_CHANGED);
-	return 0;
+	if (!rc && link->region)
+		virtio_mhp_wake(link->region, VIRTIO_MHP_CHANGED);
+	return rc;
 }

@@ -1,97 +1,176 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A device that breaks is reset and used again: a reset keeps what is plugged
- * (DEV-RESET-1) and unlike the device's other requests cannot be refused. What
- * it did with the request that was under way is found out by STATE. A device
- * that breaks again and again is left alone, until it is bound anew.
+ * Links that are not UP: a broken device is reset, and what a device that was
+ * reset, or is another than before, has plugged is compared with what is in
+ * use. A device that breaks again and again is left alone.
  */
-#include <linux/device.h>
 #include <linux/errno.h>
-#include <linux/virtio.h>
-#include <linux/virtio_config.h>
+#include <linux/mutex.h>
 
+#include "link.h"
 #include "virtio_mhp.h"
 
-/* Resets after which nothing was plugged or unplugged */
-#define VIRTIO_MHP_RECOVERIES_MAX 5
-
-/* All bits: nothing answers there, and nothing would confirm a reset. */
-#define VIRTIO_MHP_STATUS_GONE	  0xff
-
-/**
- * virtio_mhp_is_gone() - has the device been torn out of the machine
- * @vdev: the virtio device
- *
- * Context: may sleep.
- * Return: true if it must not be reset: that would never end.
- */
-bool virtio_mhp_is_gone(struct virtio_device *vdev)
+static bool virtio_mhp_unit_is_in_use(struct virtio_mhp *vmhp,
+				      unsigned int unit)
 {
-	return vdev->config->get_status(vdev) == VIRTIO_MHP_STATUS_GONE;
+	const struct virtio_mhp_blocks *blocks = &vmhp->blocks;
+	bool is_in_use;
+
+	spin_lock(&vmhp->lock);
+	is_in_use = virtio_mhp_unit_has(blocks, unit, VIRTIO_MHP_MB_OFFLINE) ||
+		    virtio_mhp_unit_has(blocks, unit, VIRTIO_MHP_MB_ONLINE);
+	spin_unlock(&vmhp->lock);
+	return is_in_use;
 }
 
-/**
- * virtio_mhp_can_recover() - will a broken device be reset
- * @vmhp: the device
- *
- * Context: worker.
- * Return: false if it is to be left alone.
+/*
+ * Memory in use must be plugged. For the rest the device is right: it may have
+ * done what the worker did not wait for.
  */
-bool virtio_mhp_can_recover(struct virtio_mhp *vmhp)
+static int virtio_mhp_unit_reconcile(struct virtio_mhp *vmhp,
+				     struct virtio_mhp_link *link,
+				     unsigned int unit)
 {
-	return IS_ENABLED(CONFIG_PM_SLEEP) && !vmhp->is_lost &&
-	       vmhp->nr_recoveries < VIRTIO_MHP_RECOVERIES_MAX &&
-	       !test_bit(VIRTIO_MHP_REMOVING, &vmhp->flags);
+	const struct virtio_mhp_blocks *blocks = &vmhp->blocks;
+	const unsigned int mb = virtio_mhp_unit_first_mb(blocks, unit);
+	const int state =
+		virtio_mhp_link_query_state(link,
+					    virtio_mhp_unit_addr(blocks, unit),
+					    blocks->unit_size /
+						    vmhp->geo.block_size);
+	enum virtio_mhp_mb_state told = VIRTIO_MHP_MB_UNPLUGGED;
+
+	if (state < 0)
+		return state;
+	if (virtio_mhp_unit_is_in_use(vmhp, unit))
+		return state == VIRTIO_MHP_STATE_PLUGGED ? 0 : -ENXIO;
+	if (state == VIRTIO_MHP_STATE_MIXED)
+		return -ENXIO;
+
+	if (state == VIRTIO_MHP_STATE_PLUGGED)
+		told = VIRTIO_MHP_MB_PLUGGED;
+	if (blocks->states[mb] != told)
+		virtio_mhp_unit_set_state(vmhp, unit, told);
+	return 0;
 }
 
-static int virtio_mhp_reset(struct virtio_mhp *vmhp)
+/* Of a region that is new nothing is in use: what is plugged will be unplugged.
+ */
+static bool virtio_mhp_can_differ(const struct virtio_mhp *vmhp)
 {
-#ifdef CONFIG_PM_SLEEP
-	struct virtio_device *vdev = vmhp->vdev;
+	const struct virtio_mhp_blocks *blocks = &vmhp->blocks;
 
-	virtio_reset_device(vdev);
-	virtio_mhp_vq_deinit(vmhp);
-	/* This ends with virtio_mhp_restore(), as after a suspend. */
-	return virtio_device_restore(vdev);
-#else
-	return -EOPNOTSUPP;
-#endif
+	return !vmhp->unplug_all_first &&
+	       (vmhp->plugged_size ||
+		blocks->count[VIRTIO_MHP_MB_UNPLUGGED] != blocks->nr_mbs);
 }
 
-/**
- * virtio_mhp_recover() - make a broken device usable again, if that can be done
- * @vmhp: the device
- *
- * Context: worker.
- * Return: 0 if it is not broken, or not any more; -EIO if it is.
- */
-int virtio_mhp_recover(struct virtio_mhp *vmhp)
+static int virtio_mhp_reconcile(struct virtio_mhp *vmhp,
+				struct virtio_mhp_link *link)
 {
+	const u64 end = vmhp->geo.addr + vmhp->usable_region_size;
+	unsigned int unit, nr_units;
+	u64 addr;
 	int rc;
 
-	if (!vmhp->broken)
+	if (!virtio_mhp_can_differ(vmhp))
 		return 0;
-	if (!virtio_mhp_can_recover(vmhp))
-		return -EIO;
-	/* Those of a device that the bus has given up are broken, too. */
-	vmhp->is_lost = virtio_mhp_is_gone(vmhp->vdev);
-	if (vmhp->is_lost)
-		return -EIO;
+	/* DEV-REQ-3: what is beyond cannot be asked for, nor plugged. */
+	nr_units = virtio_mhp_blocks_usable_units(&vmhp->blocks, end);
+	for (unit = 0; unit < nr_units; unit++) {
+		rc = virtio_mhp_unit_reconcile(vmhp, link, unit);
+		if (!rc)
+			continue;
+		addr = virtio_mhp_unit_addr(&vmhp->blocks, unit);
+		virtio_mhp_err(vmhp,
+			       "the memory in use is lost: the device does not have %#llx-%#llx plugged like it: %d\n",
+			       addr, addr + vmhp->blocks.unit_size - 1, rc);
+		return rc;
+	}
+	return 0;
+}
 
-	vmhp->nr_recoveries++;
-	rc = virtio_mhp_reset(vmhp);
+/*
+ * A reset makes the device forget where memmaps are (DEV-MEMMAP-2) and why
+ * units are stuck (DEV-STATUS-2), and another device never knew.
+ */
+static void virtio_mhp_forget_told(struct virtio_mhp *vmhp)
+{
+	unsigned int unit;
+
+	vmhp->memmap_told = false;
+	spin_lock(&vmhp->lock);
+	for (unit = 0; unit < vmhp->blocks.nr_units; unit++)
+		vmhp->units[unit] = (struct virtio_mhp_unit){};
+	spin_unlock(&vmhp->lock);
+}
+
+static int virtio_mhp_link_recover(struct virtio_mhp *vmhp,
+				   struct virtio_mhp_link *link)
+{
+	const bool is_broken = link->state != VIRTIO_MHP_LINK_NEW;
+	int rc = 0;
+
+	if (link->state == VIRTIO_MHP_LINK_UP)
+		return 0;
+	if (is_broken && !virtio_mhp_link_can_reset(link))
+		return -EIO;
+	if (is_broken)
+		rc = virtio_mhp_link_reset(link);
 	if (!rc)
-		rc = virtio_mhp_config_refresh(vmhp);
+		rc = virtio_mhp_read_sizes(vmhp, link);
 	if (!rc)
-		rc = virtio_mhp_reconcile(vmhp);
-	/* Memory in use that is not plugged any more: no reset brings it back. */
-	vmhp->is_lost = rc == -ENXIO;
-	WRITE_ONCE(vmhp->broken, rc);
-	if (!rc)
+		rc = virtio_mhp_reconcile(vmhp, link);
+	if (!rc) {
+		virtio_mhp_forget_told(vmhp);
+		WRITE_ONCE(link->state, VIRTIO_MHP_LINK_UP);
+	} else if (rc == -ENXIO) {
+		/* No reset brings back what is not plugged any more. */
+		WRITE_ONCE(link->state, VIRTIO_MHP_LINK_LOST);
+	} else if (link->state != VIRTIO_MHP_LINK_LOST) {
+		WRITE_ONCE(link->state, VIRTIO_MHP_LINK_BROKEN);
+	}
+
+	if (is_broken && !rc)
 		virtio_mhp_info(vmhp, "the device has been reset\n");
-	else if (!virtio_mhp_can_recover(vmhp))
+	else if (is_broken && !virtio_mhp_link_can_reset(link))
 		virtio_mhp_err(vmhp,
 			       "the device stays broken: %d; bind it anew to try again\n",
 			       rc);
 	return rc ? -EIO : 0;
+}
+
+/**
+ * virtio_mhp_recover() - see that the device can be talked to
+ * @vmhp: the region
+ *
+ * Context: worker, or who holds it up.
+ * Return: 0 if the region's link is UP now; -EIO if it is not, or there is none.
+ */
+int virtio_mhp_recover(struct virtio_mhp *vmhp)
+{
+	int rc = -EIO;
+
+	mutex_lock(&vmhp->link_lock);
+	if (vmhp->link)
+		rc = virtio_mhp_link_recover(vmhp, vmhp->link);
+	mutex_unlock(&vmhp->link_lock);
+	return rc;
+}
+
+/**
+ * virtio_mhp_can_recover() - is there a device that may be UP once more
+ * @vmhp: the region
+ *
+ * Context: worker.
+ * Return: false if there is none, or it is to be left alone.
+ */
+bool virtio_mhp_can_recover(struct virtio_mhp *vmhp)
+{
+	bool can;
+
+	mutex_lock(&vmhp->link_lock);
+	can = vmhp->link && virtio_mhp_link_can_reset(vmhp->link);
+	mutex_unlock(&vmhp->link_lock);
+	return can;
 }

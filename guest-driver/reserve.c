@@ -114,7 +114,7 @@ static void virtio_mhp_reserve_give(struct virtio_mhp *vmhp, long nr)
  */
 void virtio_mhp_reserve_init(struct virtio_mhp *vmhp)
 {
-	const unsigned long nr_gib = (vmhp->region_size >> 30) + 1;
+	const unsigned long nr_gib = (vmhp->geo.region_size >> 30) + 1;
 	unsigned long nr;
 
 	INIT_LIST_HEAD(&vmhp->reserve);

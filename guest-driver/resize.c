@@ -8,7 +8,9 @@
 #include <linux/device.h>
 #include <linux/freezer.h>
 #include <linux/kthread.h>
+#include <linux/mutex.h>
 #include <linux/sched/signal.h>
+#include <linux/workqueue.h>
 
 #include "trace.h"
 #include "virtio_mhp.h"
@@ -27,7 +29,7 @@ static int virtio_mhp_unplug_leftovers(struct virtio_mhp *vmhp)
 	if (rc)
 		return rc;
 	vmhp->unplug_all_first = false;
-	return virtio_mhp_config_refresh(vmhp);
+	return virtio_mhp_refresh(vmhp);
 }
 
 /*
@@ -80,9 +82,7 @@ static int virtio_mhp_come_closer(struct virtio_mhp *vmhp)
 	int rc = virtio_mhp_recover(vmhp);
 
 	if (!rc)
-		rc = virtio_mhp_check_device(vmhp);
-	if (!rc)
-		rc = virtio_mhp_config_refresh(vmhp);
+		rc = virtio_mhp_refresh(vmhp);
 	if (!rc)
 		virtio_mhp_ratio_check(vmhp);
 	if (!rc)
@@ -198,6 +198,15 @@ static long virtio_mhp_next_timeout(struct virtio_mhp *vmhp, int rc,
 	return timeout;
 }
 
+static void virtio_mhp_end_pass(struct virtio_mhp *vmhp)
+{
+	mutex_unlock(&vmhp->pass);
+	if (READ_ONCE(vmhp->link))
+		return;
+	virtio_mhp_ratio_forget(vmhp);
+	schedule_work(vmhp->sweep);
+}
+
 static int virtio_mhp_worker(void *data)
 {
 	struct virtio_mhp *vmhp = data;
@@ -209,6 +218,7 @@ static int virtio_mhp_worker(void *data)
 	set_freezable();
 	allow_kernel_signal(SIGUSR1);
 	while (!kthread_should_stop()) {
+		mutex_lock(&vmhp->pass);
 		clear_bit(VIRTIO_MHP_RETRY, &vmhp->flags);
 		/* Before looking, so that a change from now on is seen. */
 		if (test_and_clear_bit(VIRTIO_MHP_CHANGED, &vmhp->flags)) {
@@ -222,6 +232,7 @@ static int virtio_mhp_worker(void *data)
 		virtio_mhp_dbg(vmhp, "plugged %#llx of %#llx: %d\n",
 			       vmhp->plugged_size, virtio_mhp_target_size(vmhp),
 			       rc);
+		virtio_mhp_end_pass(vmhp);
 		if (vmhp->plugged_size != plugged_size)
 			backoff = VIRTIO_MHP_RETRY_MIN;
 		timeout = virtio_mhp_next_timeout(vmhp, rc, &backoff);
@@ -236,7 +247,7 @@ static int virtio_mhp_worker(void *data)
 
 /**
  * virtio_mhp_worker_start() - start the worker
- * @vmhp: the device, ready for requests
+ * @vmhp: the region, which may have no link yet
  *
  * Context: may sleep.
  * Return: 0 or negative errno.
@@ -245,27 +256,21 @@ int virtio_mhp_worker_start(struct virtio_mhp *vmhp)
 {
 	struct task_struct *worker;
 
-	worker = kthread_create(virtio_mhp_worker, vmhp, "mhp-%s",
-				dev_name(&vmhp->vdev->dev));
+	worker = kthread_create(virtio_mhp_worker, vmhp, "mhp-%s", vmhp->name);
 	if (IS_ERR(worker))
 		return PTR_ERR(worker);
 	vmhp->worker = worker;
-	set_bit(VIRTIO_MHP_CHANGED, &vmhp->flags);
 	wake_up_process(worker);
 	return 0;
 }
 
 /**
  * virtio_mhp_worker_stop() - end the worker
- * @vmhp: the device
+ * @vmhp: the region, which has no link
  *
- * A block that is being vacated is given up, a request without response too.
- *
- * Context: may sleep.
+ * Context: may sleep; waits for the worker, which may be in memory hotplug.
  */
 void virtio_mhp_worker_stop(struct virtio_mhp *vmhp)
 {
-	set_bit(VIRTIO_MHP_REMOVING, &vmhp->flags);
-	virtio_mhp_interrupt(vmhp);
 	kthread_stop(vmhp->worker);
 }

@@ -64,7 +64,7 @@ unsigned long virtio_mhp_room(const struct virtio_mhp *vmhp)
 
 	for (nid = first_node(*nodes); nid < MAX_NUMNODES;
 	     nid = next_node(nid, *nodes)) {
-		if (nid == vmhp->nid && virtio_mhp_room_is_elsewhere())
+		if (nid == vmhp->geo.nid && virtio_mhp_room_is_elsewhere())
 			continue;
 		for (i = 0; i < MAX_NR_ZONES; i++) {
 			zone = &NODE_DATA(nid)->node_zones[i];

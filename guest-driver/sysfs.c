@@ -10,17 +10,23 @@
 #include <linux/virtio.h>
 
 #include "compat.h"
+#include "link.h"
 #include "virtio_mhp.h"
+
+static struct virtio_mhp_link *virtio_mhp_link_of(struct device *dev)
+{
+	return dev_to_virtio(dev)->priv;
+}
 
 static struct virtio_mhp *virtio_mhp_of(struct device *dev)
 {
-	return dev_to_virtio(dev)->priv;
+	return virtio_mhp_link_of(dev)->region;
 }
 
 static ssize_t block_size_show(struct device *dev,
 			       struct device_attribute *attr, char *buf)
 {
-	return sysfs_emit(buf, "%llu\n", virtio_mhp_of(dev)->block_size);
+	return sysfs_emit(buf, "%llu\n", virtio_mhp_of(dev)->geo.block_size);
 }
 static DEVICE_ATTR_RO(block_size);
 
@@ -96,11 +102,6 @@ static DEVICE_ATTR_RO(reserve_size);
 static ssize_t memmap_show(struct device *dev, struct device_attribute *attr,
 			   char *buf)
 {
-	static const char *const wanted[] = {
-		[VIRTIO_MHP_MEMMAP_PREFER] = "prefer",
-		[VIRTIO_MHP_MEMMAP_REQUIRE] = "require",
-		[VIRTIO_MHP_MEMMAP_NEVER] = "never",
-	};
 	const struct virtio_mhp *vmhp = virtio_mhp_of(dev);
 	const char *effect = "ordinary";
 
@@ -108,7 +109,8 @@ static ssize_t memmap_show(struct device *dev, struct device_attribute *attr,
 		effect = "block";
 	else if (virtio_mhp_memmap_is_refused(vmhp))
 		effect = "refused";
-	return sysfs_emit(buf, "%s %s\n", wanted[vmhp->memmap], effect);
+	return sysfs_emit(buf, "%s %s\n", virtio_mhp_memmap_names[vmhp->memmap],
+			  effect);
 }
 static DEVICE_ATTR_RO(memmap);
 
@@ -126,7 +128,7 @@ static ssize_t last_error_show(struct device *dev,
 	error = vmhp->last_error;
 	spin_unlock(&vmhp->lock);
 
-	if (READ_ONCE(vmhp->broken))
+	if (READ_ONCE(virtio_mhp_link_of(dev)->state) >= VIRTIO_MHP_LINK_BROKEN)
 		return sysfs_emit(buf, "device broken\n");
 	if (!error)
 		return sysfs_emit(buf, "none\n");

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The driver's main object and the verbs that its files share. Each file's
- * verbs may use those of the files listed before it, never the other way round.
+ * The region, and the verbs that the driver's files share. Each file's verbs
+ * may use those of the files listed before it, never the other way round.
  *
- * Threads: one kthread, the worker, makes every call into memory hotplug and
- * sends every request. Notifiers run in whatever context adds, onlines or
- * offlines memory, with the kernel's hotplug locks held: there we take the
- * spinlock and nothing else. Attributes take the spinlock too.
+ * Threads: one kthread, the region's worker, makes every call into memory
+ * hotplug and sends every request. Notifiers run in whatever context adds,
+ * onlines or offlines memory, with the kernel's hotplug locks held: there we
+ * take the spinlock and nothing else. Attributes take the spinlock too.
+ *
+ * Locks, each inside of those before it: the list of regions (region.c), pass,
+ * the kernel's hotplug locks, lock. link_lock is inside of the first two, and
+ * never held together with the hotplug locks.
  */
 #ifndef _VIRTIO_MHP_H
 #define _VIRTIO_MHP_H
@@ -14,22 +18,26 @@
 #include <linux/jiffies.h>
 #include <linux/list.h>
 #include <linux/minmax.h>
+#include <linux/mutex.h>
 #include <linux/notifier.h>
 #include <linux/sched.h>
 #include <linux/spinlock.h>
 #include <linux/timer.h>
 #include <linux/types.h>
-#include <linux/virtio.h>
-#include <linux/virtio_config.h>
 #include <linux/wait.h>
 #include <uapi/linux/virtio_mhp.h>
 
 #include "block.h"
+#include "config.h"
 #include "message.h"
 
+struct attribute_group;
 struct device;
 struct resource;
-struct virtio_mhp_vmcore;
+struct virtio_device;
+struct virtio_device_id;
+struct virtio_mhp_link;
+struct work_struct;
 
 /* Seconds after which anything that failed is tried again, at the latest */
 #define VIRTIO_MHP_BACKOFF_MAX 60
@@ -50,16 +58,14 @@ enum virtio_mhp_memmap {
 };
 
 /**
- * enum virtio_mhp_flag - bits of struct virtio_mhp.flags, set and cleared
- *	atomically
- * @VIRTIO_MHP_CHANGED: the configuration changed, the worker has to look
+ * enum virtio_mhp_flag - why the worker is woken: bits of struct
+ *	virtio_mhp.flags, set and cleared atomically
+ * @VIRTIO_MHP_CHANGED: the configuration changed, or there is another device
  * @VIRTIO_MHP_RETRY: something happened that may make a retry worthwhile
- * @VIRTIO_MHP_REMOVING: the driver leaves the device, the worker has to end
  */
 enum virtio_mhp_flag {
 	VIRTIO_MHP_CHANGED,
-	VIRTIO_MHP_RETRY,
-	VIRTIO_MHP_REMOVING
+	VIRTIO_MHP_RETRY
 };
 
 /**
@@ -96,26 +102,19 @@ struct virtio_mhp_unit {
 };
 
 /**
- * struct virtio_mhp - one region, and the device and driver that it belongs to
- * @vdev: the virtio device, NULL while the region is an orphan
- * @index: its number, or that of the latest one
+ * struct virtio_mhp - one region: memory that a device can plug, for as long as
+ *	there is a device or any of it is in Linux
+ * @list: all regions
+ * @geo: where it is; never changes
+ * @index: number of its virtio device, or of the latest one
  * @name: its name, likewise
- * @vq: its only virtqueue, used by the worker alone
- * @response: wakes the worker when a response is there
- * @req: request buffer; allocated with this struct, as there may be no memory
- *	when a request is needed
- * @resp: response buffer
- * @asked_ns: when the latest request was sent
- * @block_size: device block size; this and the next two never change
- * @addr: start of the region
- * @region_size: size of the region
+ * @link: the way to its device, NULL while it has none
  * @usable_region_size: as of the worker's latest look; this and the next two
  *	are written by the worker alone
  * @plugged_size: likewise, and kept up to date with each request
  * @requested_size: likewise
- * @ratio_size: what of @requested_size is counted in the sum over all devices
+ * @ratio_size: what of @requested_size is counted in the sum over all regions
  * @is_ratio_warned: a request went far once (worker only)
- * @nid: NUMA node of the region
  * @mgid: memory group of the region
  * @resource: reservation of the region
  * @resource_name: name of all memory added; outlives the module if need be
@@ -124,11 +123,9 @@ struct virtio_mhp_unit {
  * @memmap_told: the device knows about the memmaps (worker only)
  * @unplug_all_first: blocks of an earlier driver are to be unplugged (worker)
  * @module_held: the module cannot be unloaded (worker, and who stopped it)
- * @broken: the device can no longer be talked to (written by the worker)
- * @is_lost: and no reset would help (worker only)
- * @nr_recoveries: resets since anything was plugged or unplugged (worker only)
- * @orphan: in the list of orphans while the region is one
- * @vmcore: in a kdump kernel, which has nothing but that
+ * @pass: held by the worker from one sleep to the next; can be tried to see
+ *	whether it is idle, and waited for only where hotplug can be waited for
+ * @sweep: scheduled after a pass without a link: it may have been the last one
  * @worker: the kthread
  * @wait: what the worker waits on
  * @flags: enum virtio_mhp_flag
@@ -153,25 +150,21 @@ struct virtio_mhp_unit {
  * @last_error: errno of the latest failure, 0 if there was none
  */
 struct virtio_mhp {
-	struct virtio_device *vdev;
+	struct list_head list;
+	struct virtio_mhp_geometry geo;
 	int index;
 	char name[VIRTIO_MHP_NAME_SIZE];
-	struct virtqueue *vq;
-	wait_queue_head_t response;
-	struct virtio_mhp_req req;
-	struct virtio_mhp_resp resp;
-	u64 asked_ns;
 
-	u64 block_size;
-	u64 addr;
-	u64 region_size;
+	/* protects the link, and is held while it is used */
+	struct mutex link_lock;
+	struct virtio_mhp_link *link;
+
 	u64 usable_region_size;
 	u64 plugged_size;
 	u64 requested_size;
 	u64 ratio_size;
 	bool is_ratio_warned;
 
-	int nid;
 	int mgid;
 	struct resource *resource;
 	const char *resource_name;
@@ -181,12 +174,10 @@ struct virtio_mhp {
 	bool memmap_told;
 	bool unplug_all_first;
 	bool module_held;
-	bool broken;
-	bool is_lost;
-	unsigned int nr_recoveries;
-	struct list_head orphan;
-	struct virtio_mhp_vmcore *vmcore;
 
+	/* held by the worker while it is not idle */
+	struct mutex pass;
+	struct work_struct *sweep;
 	struct task_struct *worker;
 	wait_queue_head_t wait;
 	unsigned long flags;
@@ -226,20 +217,6 @@ static inline void virtio_mhp_wake(struct virtio_mhp *vmhp,
 {
 	set_bit(why, &vmhp->flags);
 	wake_up(&vmhp->wait);
-}
-
-/**
- * virtio_mhp_has_feature() - was a feature negotiated
- * @vmhp: the device
- * @feature: VIRTIO_MHP_F_*
- *
- * Context: whoever talks to the device.
- * Return: true if it was.
- */
-static inline bool virtio_mhp_has_feature(const struct virtio_mhp *vmhp,
-					  unsigned int feature)
-{
-	return virtio_has_feature(vmhp->vdev, feature);
 }
 
 /**
@@ -290,9 +267,9 @@ static inline void virtio_mhp_unit_back_off(struct virtio_mhp *vmhp,
 const struct virtio_device_id *virtio_mhp_id_table(void);
 int virtio_mhp_check_features(struct virtio_device *vdev);
 
-/* config.c: the configuration space */
-int virtio_mhp_config_init(struct virtio_mhp *vmhp);
-int virtio_mhp_config_refresh(struct virtio_mhp *vmhp);
+/* config.c: the configuration space, see config.h */
+
+/* link.c: the device, from probe to remove; see link.h */
 
 /* ratio.c: how far a request goes for the kernel's own memory */
 u64 virtio_mhp_page_tables_size(u64 size);
@@ -301,32 +278,32 @@ void virtio_mhp_ratio_check(struct virtio_mhp *vmhp);
 void virtio_mhp_ratio_forget(struct virtio_mhp *vmhp);
 
 /* memmap.c: can the memmap be on the block, and is it */
-void virtio_mhp_memmap_init(struct virtio_mhp *vmhp);
+extern const char *const virtio_mhp_memmap_names[];
+int virtio_mhp_memmap_init(struct virtio_mhp *vmhp);
 bool virtio_mhp_memmap_is_refused(const struct virtio_mhp *vmhp);
 u32 virtio_mhp_memmap_size(const struct virtio_mhp *vmhp);
 int virtio_mhp_memmap_check(struct virtio_mhp *vmhp, unsigned int mb,
 			    const struct device *dev);
 
-/* request.c: requests to the device */
-int virtio_mhp_vq_init(struct virtio_mhp *vmhp);
-void virtio_mhp_vq_deinit(struct virtio_mhp *vmhp);
-int virtio_mhp_check_device(struct virtio_mhp *vmhp);
+/* trace.c: tracepoints, see trace.h */
+void virtio_mhp_mb_move(struct virtio_mhp *vmhp, unsigned int mb,
+			enum virtio_mhp_mb_state state);
+
+/* request.c: requests of a region, over its link */
+bool virtio_mhp_has_feature(struct virtio_mhp *vmhp, unsigned int feature);
+int virtio_mhp_read_sizes(struct virtio_mhp *vmhp,
+			  struct virtio_mhp_link *link);
+int virtio_mhp_refresh(struct virtio_mhp *vmhp);
 int virtio_mhp_unit_plug_begin(struct virtio_mhp *vmhp, unsigned int unit);
 int virtio_mhp_unit_plug_end(struct virtio_mhp *vmhp, unsigned int unit);
 int virtio_mhp_unit_unplug(struct virtio_mhp *vmhp, unsigned int unit);
 int virtio_mhp_unplug_all(struct virtio_mhp *vmhp);
 int virtio_mhp_tell_memmap(struct virtio_mhp *vmhp);
-int virtio_mhp_query_state(struct virtio_mhp *vmhp, u64 addr, u16 nb_blocks);
 void virtio_mhp_unit_set_state(struct virtio_mhp *vmhp, unsigned int unit,
 			       enum virtio_mhp_mb_state state);
-void virtio_mhp_forget_requests(struct virtio_mhp *vmhp);
 void virtio_mhp_report(struct virtio_mhp *vmhp, unsigned int unit, u16 reason,
 		       int error);
 const char *virtio_mhp_reason_name(u16 reason);
-
-/* trace.c: tracepoints, see trace.h */
-void virtio_mhp_mb_move(struct virtio_mhp *vmhp, unsigned int mb,
-			enum virtio_mhp_mb_state state);
 
 /* zone.c: every block in ZONE_MOVABLE; follows what happens to blocks */
 int virtio_mhp_zone_init(struct virtio_mhp *vmhp);
@@ -363,15 +340,13 @@ void virtio_mhp_release_module(struct virtio_mhp *vmhp);
 int virtio_mhp_complete_units(struct virtio_mhp *vmhp);
 int virtio_mhp_grow(struct virtio_mhp *vmhp);
 
+/* recover.c: devices that break or are others than before */
+bool virtio_mhp_can_recover(struct virtio_mhp *vmhp);
+int virtio_mhp_recover(struct virtio_mhp *vmhp);
+
 /* resize.c: the worker */
 int virtio_mhp_worker_start(struct virtio_mhp *vmhp);
 void virtio_mhp_worker_stop(struct virtio_mhp *vmhp);
-
-/* orphan.c: regions whose memory is in use and whose device is gone */
-bool virtio_mhp_orphan_leave(struct virtio_mhp *vmhp);
-struct virtio_mhp *virtio_mhp_orphan_adopt(const struct virtio_mhp *vmhp);
-int virtio_mhp_reconcile(struct virtio_mhp *vmhp);
-int virtio_mhp_orphan_reconcile(struct virtio_mhp *vmhp);
 
 /* pm.c: suspending and hibernating */
 int virtio_mhp_pm_init(struct virtio_mhp *vmhp);
@@ -379,22 +354,28 @@ void virtio_mhp_pm_deinit(struct virtio_mhp *vmhp);
 int virtio_mhp_freeze(struct virtio_device *vdev);
 int virtio_mhp_restore(struct virtio_device *vdev);
 
-/* recover.c: devices that break */
-bool virtio_mhp_is_gone(struct virtio_device *vdev);
-bool virtio_mhp_can_recover(struct virtio_mhp *vmhp);
-int virtio_mhp_recover(struct virtio_mhp *vmhp);
+/* region.c: regions come and go */
+int virtio_mhp_region_attach(struct virtio_mhp_link *link,
+			     const struct virtio_mhp_geometry *geo,
+			     const struct virtio_mhp_sizes *sizes);
+void virtio_mhp_region_detach(struct virtio_mhp_link *link);
+void virtio_mhp_regions_end(void);
 
 /* vmcore.c: reading the memory of a crashed kernel */
 #ifdef CONFIG_PROC_VMCORE
-int virtio_mhp_vmcore_init(struct virtio_mhp *vmhp);
-void virtio_mhp_vmcore_deinit(struct virtio_mhp *vmhp);
+int virtio_mhp_vmcore_init(struct virtio_mhp_link *link,
+			   const struct virtio_mhp_geometry *geo,
+			   const struct virtio_mhp_sizes *sizes);
+void virtio_mhp_vmcore_deinit(struct virtio_mhp_link *link);
 #else
-static inline int virtio_mhp_vmcore_init(struct virtio_mhp *vmhp)
+static inline int virtio_mhp_vmcore_init(struct virtio_mhp_link *link,
+					 const struct virtio_mhp_geometry *geo,
+					 const struct virtio_mhp_sizes *sizes)
 {
 	return -EOPNOTSUPP;
 }
 
-static inline void virtio_mhp_vmcore_deinit(struct virtio_mhp *vmhp)
+static inline void virtio_mhp_vmcore_deinit(struct virtio_mhp_link *link)
 {
 }
 #endif

@@ -12,19 +12,24 @@
 #include <linux/pfn.h>
 #include <linux/slab.h>
 
+#include "link.h"
 #include "virtio_mhp.h"
 
 /**
  * struct virtio_mhp_vmcore - what a reader of /proc/vmcore is told
  * @cb: what the kernel calls for each page
- * @vmhp: the device
+ * @link: the device
+ * @geo: its geometry
+ * @end: of the usable part of its region
  * @lock: requests are sent by one reader at a time
  * @block: number of the device block that was asked for last, -1 at first
  * @is_plugged: what the device said of it
  */
 struct virtio_mhp_vmcore {
 	struct vmcore_cb cb;
-	struct virtio_mhp *vmhp;
+	struct virtio_mhp_link *link;
+	struct virtio_mhp_geometry geo;
+	u64 end;
 	/* protects the virtqueue and what it said */
 	struct mutex lock;
 	u64 block;
@@ -32,19 +37,20 @@ struct virtio_mhp_vmcore {
 };
 
 /* What the device does not say to be plugged is not touched. */
-static bool virtio_mhp_block_is_plugged(struct virtio_mhp *vmhp, u64 block)
+static bool virtio_mhp_block_is_plugged(struct virtio_mhp_vmcore *vmcore,
+					u64 block)
 {
-	const u64 addr = vmhp->addr + (block << ilog2(vmhp->block_size));
-	struct device *dev = &vmhp->vdev->dev;
+	const struct virtio_mhp_geometry *geo = &vmcore->geo;
+	const u64 addr = geo->addr + (block << ilog2(geo->block_size));
 	int state;
 
 	/* DEV-REQ-3: asking would be an error. */
-	if (addr - vmhp->addr >= vmhp->usable_region_size)
+	if (addr >= vmcore->end)
 		return false;
-	state = virtio_mhp_query_state(vmhp, addr, 1);
+	state = virtio_mhp_link_query_state(vmcore->link, addr, 1);
 	if (state >= 0)
 		return state == VIRTIO_MHP_STATE_PLUGGED;
-	dev_err_ratelimited(dev,
+	dev_err_ratelimited(&vmcore->link->vdev->dev,
 			    "the device does not say whether %#llx is plugged: %d\n",
 			    addr, state);
 	return false;
@@ -55,18 +61,18 @@ static bool virtio_mhp_pfn_is_ram(struct vmcore_cb *cb, unsigned long pfn)
 {
 	struct virtio_mhp_vmcore *vmcore =
 		container_of(cb, struct virtio_mhp_vmcore, cb);
-	struct virtio_mhp *vmhp = vmcore->vmhp;
+	const struct virtio_mhp_geometry *geo = &vmcore->geo;
 	const u64 addr = PFN_PHYS(pfn);
 	bool is_plugged;
 	u64 block;
 
-	if (addr < vmhp->addr || addr - vmhp->addr >= vmhp->region_size)
+	if (addr < geo->addr || addr - geo->addr >= geo->region_size)
 		return true;
-	block = (addr - vmhp->addr) >> ilog2(vmhp->block_size);
+	block = (addr - geo->addr) >> ilog2(geo->block_size);
 
 	mutex_lock(&vmcore->lock);
 	if (block != vmcore->block) {
-		vmcore->is_plugged = virtio_mhp_block_is_plugged(vmhp, block);
+		vmcore->is_plugged = virtio_mhp_block_is_plugged(vmcore, block);
 		vmcore->block = block;
 	}
 	is_plugged = vmcore->is_plugged;
@@ -76,39 +82,47 @@ static bool virtio_mhp_pfn_is_ram(struct vmcore_cb *cb, unsigned long pfn)
 
 /**
  * virtio_mhp_vmcore_init() - start telling what can be read
- * @vmhp: the device, ready for requests
+ * @link: the device's link, open
+ * @geo: its geometry
+ * @sizes: its sizes
  *
  * Context: may sleep.
  * Return: 0 or negative errno.
  */
-int virtio_mhp_vmcore_init(struct virtio_mhp *vmhp)
+int virtio_mhp_vmcore_init(struct virtio_mhp_link *link,
+			   const struct virtio_mhp_geometry *geo,
+			   const struct virtio_mhp_sizes *sizes)
 {
 	struct virtio_mhp_vmcore *vmcore = kzalloc(sizeof(*vmcore), GFP_KERNEL);
 
 	if (!vmcore)
 		return -ENOMEM;
-	vmcore->vmhp = vmhp;
+	vmcore->link = link;
+	vmcore->geo = *geo;
+	vmcore->end = geo->addr + sizes->usable_region;
 	vmcore->block = U64_MAX;
 	vmcore->cb.pfn_is_ram = virtio_mhp_pfn_is_ram;
 	mutex_init(&vmcore->lock);
-	vmhp->vmcore = vmcore;
+	link->vmcore = vmcore;
 	register_vmcore_cb(&vmcore->cb);
-	dev_info(&vmhp->vdev->dev,
+	dev_info(&link->vdev->dev,
 		 "kdump kernel: of %#llx-%#llx only the %llu MiB that are plugged are read\n",
-		 vmhp->addr, vmhp->addr + vmhp->region_size - 1,
-		 vmhp->plugged_size >> 20);
+		 geo->addr, geo->addr + geo->region_size - 1,
+		 sizes->plugged >> 20);
 	return 0;
 }
 
 /**
  * virtio_mhp_vmcore_deinit() - end telling what can be read
- * @vmhp: the device
+ * @link: the device's link
  *
  * Context: may sleep.
  */
-void virtio_mhp_vmcore_deinit(struct virtio_mhp *vmhp)
+void virtio_mhp_vmcore_deinit(struct virtio_mhp_link *link)
 {
-	unregister_vmcore_cb(&vmhp->vmcore->cb);
-	kfree(vmhp->vmcore);
-	vmhp->vmcore = NULL;
+	/* A reader may be waiting for the device. */
+	virtio_mhp_link_leave(link);
+	unregister_vmcore_cb(&link->vmcore->cb);
+	kfree(link->vmcore);
+	link->vmcore = NULL;
 }

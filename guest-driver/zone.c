@@ -269,8 +269,7 @@ static int virtio_mhp_store_state(struct virtio_mhp *vmhp, struct device *dev,
 	do {
 		flush_signals(current);
 		rc = attr->store(dev, attr, state, strlen(state));
-	} while (rc == -ERESTARTNOINTR &&
-		 !test_bit(VIRTIO_MHP_REMOVING, &vmhp->flags));
+	} while (rc == -ERESTARTNOINTR && READ_ONCE(vmhp->link));
 	return rc < 0 ? rc : 0;
 }
 
