@@ -1,7 +1,30 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The region, and the verbs that the driver's files share. Each file's verbs
- * may use those of the files listed before it, never the other way round.
+ * The region, and the verbs that the driver's files share. A file uses those
+ * before it in this list and no others; tests/static/layers.sh reads it.
+ *
+ *   block.c    where memory blocks are and what state each is in (block.h)
+ *   trace.c    tracepoints (trace.h)
+ *   ids.c      which devices are driven
+ *   config.c   the configuration space (config.h)
+ *   link.c     the device, from probe to remove (link.h)
+ *   ratio.c    how far a request goes for the kernel's own memory
+ *   memmap.c   can the memmap be on the block, and is it
+ *   request.c  requests of a region, over its link
+ *   zone.c     every block in ZONE_MOVABLE; follows what happens to blocks
+ *   hotplug.c  blocks into Linux and out of it
+ *   census.c   what the pages of a unit are used for (census.h)
+ *   room.c     where they could go (census.h)
+ *   reserve.c  boot memory for growing a guest that is full
+ *   shrink.c   units out of Linux and back to the device
+ *   grow.c     units from the device and into Linux
+ *   recover.c  devices that break or are others than before
+ *   resize.c   the worker
+ *   pm.c       suspending and hibernating
+ *   region.c   regions come and go
+ *   vmcore.c   reading the memory of a crashed kernel
+ *   sysfs.c    attributes
+ *   main.c     the virtio driver
  *
  * Threads: one kthread, the region's worker, makes every call into memory
  * hotplug and sends every request. Notifiers run in whatever context adds,
@@ -266,10 +289,6 @@ static inline void virtio_mhp_unit_back_off(struct virtio_mhp *vmhp,
 /* ids.c: which devices are driven */
 const struct virtio_device_id *virtio_mhp_id_table(void);
 int virtio_mhp_check_features(struct virtio_device *vdev);
-
-/* config.c: the configuration space, see config.h */
-
-/* link.c: the device, from probe to remove; see link.h */
 
 /* ratio.c: how far a request goes for the kernel's own memory */
 u64 virtio_mhp_page_tables_size(u64 size);

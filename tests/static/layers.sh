@@ -7,13 +7,19 @@
 #  *   sizes.c    sizes of memory
 #  *   options.c  what the user asks for
 #
-# OBJECTs are what these files are compiled into, as NAME.o or NAME.c.o.
+# OBJECTs are what these files are compiled into, as NAME.o or NAME.c.o, or a
+# folder with one NAME.o for each NAME.c.
 . "$(dirname "$0")/sources.sh"
 need nm
 
 header=$1
 folder=$(dirname "$header")
 shift
+if [ -d "$1" ]; then
+    built=$1
+    mapfile -t objects < <(cd "$folder" && printf "$built/%s\n" *.c)
+    set -- "${objects[@]/%.c/.o}"
+fi
 
 # What is in the list, in the folder, and in the objects
 listed=$(sed -n 's/^ \*   *\([^ ]*\.c\)  .*/\1/p' "$header")
