@@ -14,6 +14,9 @@
 #define ROUNDS 12
 /* Far more than a pass over a block takes on a slow machine */
 #define UNBIND_SECONDS 20
+#define EJECT_SECONDS 60
+
+#define DRIVER "/sys/bus/virtio/drivers/mhp_vmemmap_mem/"
 
 /* A way to take the device and to give it back, as shell commands */
 typedef struct Way {
@@ -38,10 +41,7 @@ static Guest *guest;
 static void take(const Way *way)
 {
     g_free(system_run(guest, "%s", way->take));
-    g_assert_cmpint(
-        system_status(guest,
-                      "ls -d /sys/bus/virtio/drivers/mhp_vmemmap_mem/virtio*"),
-        !=, 0);
+    g_assert_cmpint(system_status(guest, "ls -d " DRIVER "virtio*"), !=, 0);
 }
 
 static void give_back(const Way *way)
@@ -189,6 +189,29 @@ static void test_with_pinned_page(void)
     tear_down();
 }
 
+/*
+ * ACPI ejects a slot with the hotplug lock held, and all that is in the slot
+ * goes, whatever its host thinks of it. The worker waits for that lock.
+ */
+static void test_ejected_during_resize(void)
+{
+    g_free(system_run(guest,
+                      "cd /sys/bus/virtio/drivers/mhp_vmemmap_mem/virtio*;"
+                      "device=$(basename $(readlink -f ..));"
+                      "insmod /lib/modules/mhp_eject.ko device=$device"
+                      " task=mhp-virtio >/dev/null 2>&1 & echo $! >/tmp/pid"));
+    system_request(guest, GROWTH);
+    g_free(system_run(guest,
+                      "for i in $(seq %u); do"
+                      " kill -0 $(cat /tmp/pid) 2>/dev/null || break;"
+                      " sleep 0.1; done; rmmod mhp_eject",
+                      EJECT_SECONDS * 10));
+    g_assert_cmpint(system_status(guest, "ls -d " DRIVER "virtio*"), !=, 0);
+    give_back(&ways[1]);
+    system_wait_size(guest, GROWTH);
+    tear_down();
+}
+
 /* Nothing is in use, nothing stays: the module can go without its device */
 static void test_nothing_plugged(void)
 {
@@ -221,6 +244,7 @@ int main(int argc, char **argv)
     ADD("the device is taken again and again during resizes",
         test_during_resizes);
     ADD("a shrink that cannot succeed does not hold up", test_with_pinned_page);
+    ADD("a slot is ejected during a resize", test_ejected_during_resize);
     ADD("with nothing plugged all goes", test_nothing_plugged);
 
     guest = system_boot(GROWTH, SYSTEM_MEMMAP_ON);
