@@ -231,6 +231,9 @@ int virtio_mhp_mb_remove(struct virtio_mhp *vmhp, unsigned int mb)
 	WRITE_ONCE(vmhp->vacating, false);
 	timer_delete_sync(&vmhp->deadline);
 	flush_signals(current);
+	/* As of 7.3 the kernel only warns if nothing but offlining worked. */
+	if (!rc && virtio_mhp_mb_get_state(vmhp, mb) != VIRTIO_MHP_MB_PLUGGED)
+		rc = -EBUSY;
 
 	virtio_mhp_dbg(vmhp, "remove %#llx-%#llx: %d\n", addr,
 		       addr + vmhp->blocks.mb_size - 1, rc);

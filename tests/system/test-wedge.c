@@ -193,6 +193,40 @@ static void test_shrinking_fails(void)
     check_goes_on();
 }
 
+/* What the kernel says of it, and says nothing else */
+static void check_take_out_warning(void)
+{
+    g_autofree char *log = system_run(guest,
+                                      "dmesg -c >/tmp/log; cat /tmp/log");
+    g_autofree char *warning = klog_find(log, "WARNING:");
+    g_autofree char *rest = system_run(
+        guest, "sed '/cut here/,/end trace/d' /tmp/log");
+    g_autofree char *trouble = klog_trouble(rest);
+
+    if (warning) {
+        g_assert_nonnull(strstr(warning, "offline_and_remove_memory_ranges"));
+    }
+    g_assert_cmpuint(klog_count(log, "WARNING:"), <=, 1);
+    g_assert_cmpstr(trouble, ==, NULL);
+}
+
+/*
+ * Earlier kernels roll back and say so. Linux 7.3 warns, leaves the block
+ * offline, and reports success.
+ */
+static void test_taking_out_fails(void)
+{
+    resize(2 * MEMORY_BLOCK_SIZE);
+    trouble("take_out", EBUSY, ALWAYS);
+    system_request(guest, 0);
+    wait_last_error("-16");
+    g_assert_cmpuint(system_size(guest), ==, 2 * MEMORY_BLOCK_SIZE);
+    trouble("take_out", EBUSY, 0);
+    check_size(0);
+    check_take_out_warning();
+    check_goes_on();
+}
+
 /* Neither a shrink nor a grow that failed is in the way of the other */
 static void test_change_of_mind(void)
 {
@@ -555,6 +589,8 @@ int main(int argc, char **argv)
     ADD("adding fails with the next block plugged ahead",
         test_adding_fails_with_one_ahead);
     ADD("offlining and removing fail for a while", test_shrinking_fails);
+    ADD("what was offlined cannot be removed for a while",
+        test_taking_out_fails);
     ADD("a change of mind after failures", test_change_of_mind);
     ADD("a block's addresses are taken", test_addresses_are_taken);
     ADD("a block has been added by somebody else", test_block_is_taken);

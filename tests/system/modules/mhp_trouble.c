@@ -38,6 +38,10 @@ static int mhp_trouble_remove;
 module_param_named(remove, mhp_trouble_remove, int, 0644);
 MODULE_PARM_DESC(remove, "calls of offline_and_remove_memory() to fail");
 
+static int mhp_trouble_take_out;
+module_param_named(take_out, mhp_trouble_take_out, int, 0644);
+MODULE_PARM_DESC(take_out, "removals to fail of what has been offlined");
+
 static int mhp_trouble_group;
 module_param_named(group, mhp_trouble_group, int, 0644);
 MODULE_PARM_DESC(group, "calls of memory_group_register_dynamic() to fail");
@@ -106,6 +110,7 @@ static void mhp_trouble_called(struct kprobe *kp, struct pt_regs *regs,
 static struct mhp_trouble_probe mhp_trouble_probes[] = {
 	{ { .symbol_name = "add_memory_driver_managed" }, &mhp_trouble_add },
 	{ { .symbol_name = "offline_and_remove_memory" }, &mhp_trouble_remove },
+	{ { .symbol_name = "try_remove_memory" }, &mhp_trouble_take_out },
 	{ { .symbol_name = "memory_group_register_dynamic" },
 	  &mhp_trouble_group },
 };
