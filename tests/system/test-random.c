@@ -4,9 +4,9 @@
  * one seed: whatever came before, what is plugged is what device and driver
  * say, data survives, and the kernel does not complain.
  *
- * Half of the requests are not waited for, so that the next step finds the
- * driver at work. MHP_SEED repeats a run, MHP_STEPS says how long it is. A test
- * that fails shows the latest steps.
+ * Most requests are not waited for, so that the next step finds the driver at
+ * work. MHP_SEED repeats a run, MHP_STEPS says how long it is. A test that
+ * fails shows the latest steps.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -15,11 +15,10 @@
 #include <sys/mman.h>
 
 #include "abort-log.h"
-#include "support.h"
+#include "bystander.h"
 
 #define GROWTH (4 * GiB)
 #define REGION_BLOCKS (GROWTH / MEMORY_BLOCK_SIZE)
-#define FILE_MIB 48
 #define DEFAULT_STEPS 150
 #define IN_DRIVER "cd /sys/bus/virtio/drivers/mhp_vmemmap_mem/virtio*/ && "
 
@@ -29,8 +28,6 @@ static int trace;
 static uint64_t requested;
 /* The driver has done what was requested, as far as we know */
 static bool is_settled;
-/* Of the file, NULL while there is none */
-static char *checksum;
 
 static bool toss(void)
 {
@@ -90,41 +87,52 @@ static void check(void)
 
 static void check_file(void)
 {
-    g_autofree char *now = NULL;
-
-    if (checksum) {
-        now = system_run(guest, "md5sum </tmp/data/file");
-        g_assert_cmpstr(now, ==, checksum);
-    }
+    bystander_check_file(guest);
 }
 
-/*
- * Anew each time, or the file would stay in boot memory after the first shrink
- * to nothing. The kernel puts it into ZONE_MOVABLE while that has room.
- */
 static void step_write_file(void)
 {
     check_file();
-    g_free(checksum);
-    checksum = system_run(guest,
-                          "mkdir -p /tmp/data; umount /tmp/data 2>/dev/null;"
-                          "mount -t tmpfs -o size=%uM none /tmp/data &&"
-                          "head -c 1048576 /dev/urandom >/tmp/random &&"
-                          "for i in $(seq %u); do cat /tmp/random; done"
-                          " >/tmp/data/file && md5sum </tmp/data/file",
-                          FILE_MIB + 1, FILE_MIB);
+    bystander_write_file(guest);
 }
 
-static void step_resize(void)
+static void request_any(void)
 {
     requested = g_rand_int_range(dice, 0, REGION_BLOCKS + 1) *
                 MEMORY_BLOCK_SIZE;
     dprintf(trace, " to %" PRIu64 " MiB", requested / MiB);
     is_settled = false;
     system_request(guest, requested);
+}
+
+static void step_resize(void)
+{
+    request_any();
     if (toss()) {
         dprintf(trace, " and wait");
         check();
+    }
+}
+
+/* One after the other, some of them while the guest stands still */
+static void step_burst(void)
+{
+    const int nb = g_rand_int_range(dice, 3, 16);
+    bool is_stopped = false;
+
+    for (int i = 0; i < nb; i++) {
+        const int what = g_rand_int_range(dice, 0, 8);
+
+        if (what == 0) {
+            is_stopped = !is_stopped;
+            bystander_stop(guest, is_stopped);
+        } else if (what == 1 && !is_stopped) {
+            ask_driver();
+        }
+        request_any();
+    }
+    if (is_stopped) {
+        bystander_stop(guest, false);
     }
 }
 
@@ -137,23 +145,15 @@ static void step_to_nothing(void)
     check_file();
 }
 
-/* Write @state to any block that there is, if there is one; true if it went */
+/* Write @state to any block that was listed; true if it went */
 static bool write_state(const char *state)
 {
-    guint32 any = g_rand_int_range(dice, 0, 1 << 16);
-
-    return !system_status(guest,
-                          IN_DRIVER
-                          "cat blocks >/tmp/blocks;"
-                          "n=$(wc -l </tmp/blocks); [ $n -gt 0 ] &&"
-                          "id=$(sed -n $((%u %% n + 1))p /tmp/blocks) &&"
-                          "cd /sys/devices/system/memory/memory${id%%%% *} &&"
-                          "echo %s >state",
-                          any, state);
+    return bystander_write_state(guest, g_rand_int(dice), state);
 }
 
 static void step_offline(void)
 {
+    bystander_list_blocks(guest);
     dprintf(trace, "%s", write_state("offline") ? "" : " (refused)");
 }
 
@@ -161,11 +161,13 @@ static void step_online(void)
 {
     const char *state = toss() ? "online" : "online_movable";
 
+    bystander_list_blocks(guest);
     dprintf(trace, "%s", write_state(state) ? "" : " (refused)");
 }
 
 static void step_online_kernel(void)
 {
+    bystander_list_blocks(guest);
     g_assert_false(write_state("online_kernel"));
 }
 
@@ -199,6 +201,74 @@ static void step_reload(void)
     system_load_driver(guest, "");
 }
 
+/* Without its driver all stays as it is, but for what userspace does */
+static void rebind(bool with_states)
+{
+    const bool from_bus = toss();
+    const int nb = g_rand_int_range(dice, 0, 4);
+
+    bystander_list_blocks(guest);
+    bystander_take_device(guest, from_bus);
+    is_settled = false;
+    for (int i = 0; i < nb; i++) {
+        if (toss() || !with_states) {
+            request_any();
+        } else {
+            write_state(toss() ? "offline" : "online");
+        }
+    }
+    bystander_give_back_device(guest, from_bus);
+    check_file();
+}
+
+static void step_rebind(void)
+{
+    rebind(true);
+}
+
+/*
+ * For a few requests, which are not waited for. Userspace would wait for ever
+ * to offline that block.
+ */
+static void step_pin(void)
+{
+    const bool is_pinned = bystander_pin(guest, system_addr(guest),
+                                         GROWTH + MEMORY_BLOCK_SIZE);
+
+    dprintf(trace, "%s", is_pinned ? "" : " (no page)");
+    step_burst();
+    if (toss()) {
+        rebind(false);
+    }
+    if (is_pinned) {
+        bystander_unpin(guest);
+    }
+}
+
+/* Seldom: it takes seconds */
+static void step_idle(void)
+{
+    dprintf(trace, "%s", bystander_idle(guest) ? "" : " (refused)");
+}
+
+static void step_huge_pages(void)
+{
+    bystander_huge_pages(guest, (unsigned)g_rand_int_range(dice, 0, 48));
+}
+
+static void step_cpu(void)
+{
+    bystander_second_cpu(guest, toss());
+}
+
+static void step_timeout(void)
+{
+    static const unsigned ms[] = {50, 500, 5000};
+
+    bystander_block_timeout(guest,
+                            ms[g_rand_int_range(dice, 0, G_N_ELEMENTS(ms))]);
+}
+
 static void step_reset(void)
 {
     g_autoptr(GError) error = NULL;
@@ -208,7 +278,7 @@ static void step_reset(void)
     g_assert_no_error(error);
     g_assert_cmpuint(system_size(guest), ==, 0);
     is_settled = false;
-    g_clear_pointer(&checksum, g_free);
+    bystander_forget_file();
     system_load_driver(guest, "");
 }
 
@@ -218,11 +288,18 @@ static const struct {
     void (*run)(void);
 } steps[] = {
     {"resize", 100, step_resize},
+    {"resize many times", 16, step_burst},
     {"shrink to nothing", 6, step_to_nothing},
     {"offline", 24, step_offline},
     {"online", 20, step_online},
     {"online_kernel", 8, step_online_kernel},
     {"reload", 10, step_reload},
+    {"take the device and give it back", 8, step_rebind},
+    {"pin a page", 5, step_pin},
+    {"idle", 2, step_idle},
+    {"huge pages", 5, step_huge_pages},
+    {"the second CPU", 4, step_cpu},
+    {"block_timeout_ms", 3, step_timeout},
     {"write the file", 8, step_write_file},
     {"check the file", 8, check_file},
     {"reset", 1, step_reset},
@@ -247,6 +324,7 @@ static void test_random(void)
 {
     const char *text = g_getenv("MHP_STEPS");
     unsigned nb_steps = text ? (unsigned)atoi(text) : DEFAULT_STEPS;
+    const gint64 start = g_get_monotonic_time();
 
     for (unsigned i = 1; i <= nb_steps; i++) {
         do_step(i);
@@ -254,7 +332,8 @@ static void test_random(void)
     check();
     check_file();
     step_to_nothing();
-    g_test_message("%u steps", nb_steps);
+    g_test_message("%u steps in %" PRId64 " s", nb_steps,
+                   (int64_t)(g_get_monotonic_time() - start) / G_USEC_PER_SEC);
 }
 
 /* One seed for all; GTest's own, if it is told none, differs each time */
@@ -269,7 +348,7 @@ static void set_up(void)
     g_assert_cmpint(trace, >=, 0);
     abort_log_add(trace, "steps");
     dprintf(trace, "the same again: MHP_SEED=%u", seed);
-    g_test_message("MHP_SEED=%u", seed);
+    g_test_message("random steps on %s: MHP_SEED=%u", system_kver(), seed);
 }
 
 int main(int argc, char **argv)
@@ -287,6 +366,6 @@ int main(int argc, char **argv)
     status = g_test_run();
     system_end(guest);
     g_rand_free(dice);
-    g_free(checksum);
+    bystander_forget_file();
     return status;
 }
