@@ -110,17 +110,13 @@ static bool virtio_mhp_wants_unit(const struct virtio_mhp *vmhp)
 
 static int virtio_mhp_prepare_to_plug(struct virtio_mhp *vmhp)
 {
-	int rc;
+	const int rc = virtio_mhp_tell_memmap(vmhp);
 
+	if (rc)
+		return rc;
 	if (virtio_mhp_memmap_is_refused(vmhp))
-		return -ENOSPC;
-	if (!virtio_mhp_hold_module(vmhp))
-		return -ENOSPC;
-	if (vmhp->memmap_told)
-		return 0;
-	rc = virtio_mhp_tell_memmap(vmhp);
-	vmhp->memmap_told = !rc;
-	return rc;
+		return -EOPNOTSUPP;
+	return virtio_mhp_hold_module(vmhp) ? 0 : -ENOSPC;
 }
 
 /**
@@ -174,6 +170,8 @@ static int virtio_mhp_grow_begin(struct virtio_mhp *vmhp,
 	if (virtio_mhp_is_interrupted(vmhp))
 		return -EAGAIN;
 	rc = virtio_mhp_prepare_to_plug(vmhp);
+	if (rc == -EOPNOTSUPP)
+		virtio_mhp_report(vmhp, *unit, VIRTIO_MHP_REASON_NO_MEMMAP, rc);
 	if (rc)
 		return rc;
 	rc = virtio_mhp_reserve_ready(vmhp);
@@ -249,7 +247,8 @@ static int virtio_mhp_grow_by(struct virtio_mhp *vmhp,
  * Context: worker.
  * Return: 0; -EAGAIN: interrupted or not granted; -EBUSY: the device
  *	cannot now; -ENOMEM: no memory to grow with; -EINPROGRESS: units are
- *	left that failed; -ENOSPC: nothing more can be plugged; else as
+ *	left that failed; -ENOSPC: nothing more can be plugged; -EOPNOTSUPP:
+ *	nothing may be, for lack of memmaps on blocks; else as
  *	virtio_mhp_unit_plug_end().
  */
 int virtio_mhp_grow(struct virtio_mhp *vmhp)
@@ -271,7 +270,10 @@ int virtio_mhp_grow(struct virtio_mhp *vmhp)
 		return rc;
 	if (!virtio_mhp_wants_unit(vmhp))
 		return 0;
-	return growth.can_retry ? -EINPROGRESS : -ENOSPC;
+	if (growth.can_retry)
+		return -EINPROGRESS;
+	virtio_mhp_note_error(vmhp, 0, "region-full", -ENOSPC);
+	return -ENOSPC;
 }
 
 /**

@@ -134,8 +134,17 @@ static bool virtio_mhp_is_changed(const struct virtio_mhp *vmhp)
 	return test_bit(VIRTIO_MHP_CHANGED, &vmhp->flags);
 }
 
-static void virtio_mhp_note_error(struct virtio_mhp *vmhp, unsigned int unit,
-				  const char *what, int error)
+/**
+ * virtio_mhp_note_error() - note what keeps the request from being fulfilled
+ * @vmhp: the device
+ * @unit: the unit that it is about, 0 if it is about none
+ * @what: the word for it, which stays
+ * @error: negative errno that goes with it
+ *
+ * Context: worker.
+ */
+void virtio_mhp_note_error(struct virtio_mhp *vmhp, unsigned int unit,
+			   const char *what, int error)
 {
 	spin_lock(&vmhp->lock);
 	vmhp->last_error_addr = virtio_mhp_unit_addr(&vmhp->blocks, unit);
@@ -310,10 +319,12 @@ int virtio_mhp_unplug_all(struct virtio_mhp *vmhp)
 }
 
 /**
- * virtio_mhp_tell_memmap() - tell the device where memmaps will be
+ * virtio_mhp_tell_memmap() - tell the device where memmaps will be, and in
+ *	which units we plug
  * @vmhp: the region
  *
- * To be done before the first PLUG after each device reset (DRV-MEMMAP-1).
+ * To be done after each device reset (DRV-MEMMAP-2) and before the first PLUG
+ * (DRV-MEMMAP-1); once is enough.
  *
  * Context: worker.
  * Return: 0, also if the device does not want to know; else as
@@ -327,10 +338,14 @@ int virtio_mhp_tell_memmap(struct virtio_mhp *vmhp)
 		.u.memmap.memmap_size =
 			cpu_to_le64(virtio_mhp_memmap_size(vmhp)),
 	};
+	int rc;
 
-	if (!virtio_mhp_has_feature(vmhp, VIRTIO_MHP_F_MEMMAP_ON_BLOCK))
+	if (vmhp->memmap_told ||
+	    !virtio_mhp_has_feature(vmhp, VIRTIO_MHP_F_MEMMAP_ON_BLOCK))
 		return 0;
-	return virtio_mhp_send(vmhp, &req);
+	rc = virtio_mhp_send(vmhp, &req);
+	vmhp->memmap_told = !rc;
+	return rc;
 }
 
 /**

@@ -77,6 +77,17 @@ static void virtio_mhp_take_back_reports(struct virtio_mhp *vmhp)
 		virtio_mhp_report(vmhp, unit, VIRTIO_MHP_REASON_NONE, 0);
 }
 
+/*
+ * Done, as near as whole units come: the host may have asked for less than one,
+ * or for something between two of them, which it can see by their size.
+ */
+static void virtio_mhp_settle(struct virtio_mhp *vmhp)
+{
+	virtio_mhp_take_back_reports(vmhp);
+	if (vmhp->plugged_size != virtio_mhp_target_size(vmhp))
+		virtio_mhp_note_error(vmhp, 0, "unit-size", -ERANGE);
+}
+
 static int virtio_mhp_come_closer(struct virtio_mhp *vmhp)
 {
 	int rc = virtio_mhp_recover(vmhp);
@@ -96,8 +107,11 @@ static int virtio_mhp_come_closer(struct virtio_mhp *vmhp)
 		rc = virtio_mhp_shrink(vmhp);
 	else
 		rc = virtio_mhp_complete_units(vmhp) ?: virtio_mhp_grow(vmhp);
+	/* Growing has told it before: here that nothing is to be plugged. */
 	if (!rc)
-		virtio_mhp_take_back_reports(vmhp);
+		rc = virtio_mhp_tell_memmap(vmhp);
+	if (!rc)
+		virtio_mhp_settle(vmhp);
 	return rc;
 }
 

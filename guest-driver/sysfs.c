@@ -30,6 +30,14 @@ static ssize_t block_size_show(struct device *dev,
 }
 static DEVICE_ATTR_RO(block_size);
 
+/* What is plugged in one go: a device block or a memory block */
+static ssize_t unit_size_show(struct device *dev, struct device_attribute *attr,
+			      char *buf)
+{
+	return sysfs_emit(buf, "%llu\n", virtio_mhp_of(dev)->blocks.unit_size);
+}
+static DEVICE_ATTR_RO(unit_size);
+
 static ssize_t requested_size_show(struct device *dev,
 				   struct device_attribute *attr, char *buf)
 {
@@ -202,6 +210,7 @@ static BIN_ATTR_RO(blocks, 0);
 
 static struct attribute *virtio_mhp_attrs[] = {
 	&dev_attr_block_size.attr,
+	&dev_attr_unit_size.attr,
 	&dev_attr_requested_size.attr,
 	&dev_attr_plugged_size.attr,
 	&dev_attr_online_size.attr,

@@ -320,6 +320,8 @@ int virtio_mhp_unplug_all(struct virtio_mhp *vmhp);
 int virtio_mhp_tell_memmap(struct virtio_mhp *vmhp);
 void virtio_mhp_unit_set_state(struct virtio_mhp *vmhp, unsigned int unit,
 			       enum virtio_mhp_mb_state state);
+void virtio_mhp_note_error(struct virtio_mhp *vmhp, unsigned int unit,
+			   const char *what, int error);
 void virtio_mhp_report(struct virtio_mhp *vmhp, unsigned int unit, u16 reason,
 		       int error);
 const char *virtio_mhp_reason_name(u16 reason);

@@ -254,3 +254,24 @@ bool virtio_mhp_memmap_next(const VirtIOMHPMemmap *memmap, uint64_t end,
     *size = MIN(memmap->memmap_size - (*addr - unit), end - *addr);
     return true;
 }
+
+uint64_t virtio_mhp_unit_size(const VirtIOMHPBlocks *blocks,
+                              const VirtIOMHPMemmap *memmap)
+{
+    return memmap->unit_size ? MAX(blocks->block_size, memmap->unit_size) : 0;
+}
+
+uint64_t virtio_mhp_units_within(const VirtIOMHPBlocks *blocks,
+                                 const VirtIOMHPMemmap *memmap,
+                                 uint64_t requested_size)
+{
+    const uint64_t unit_size = virtio_mhp_unit_size(blocks, memmap);
+    /* What the region has before its first whole unit */
+    const uint64_t before = -blocks->addr & (unit_size - 1);
+    const uint64_t size = blocks->nb_blocks * blocks->block_size;
+
+    if (!unit_size || size < before) {
+        return 0;
+    }
+    return MIN(size - before, requested_size) & -unit_size;
+}

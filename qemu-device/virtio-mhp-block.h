@@ -119,4 +119,14 @@ bool virtio_mhp_memmap_is_valid(const VirtIOMHPMemmap *memmap);
 bool virtio_mhp_memmap_next(const VirtIOMHPMemmap *memmap, uint64_t end,
                             uint64_t *addr, uint64_t *size);
 
+/*
+ * What the driver plugs in one go, and how much it can come to plug of what is
+ * requested: whole units inside the region. 0 while it has told no layout.
+ */
+uint64_t virtio_mhp_unit_size(const VirtIOMHPBlocks *blocks,
+                              const VirtIOMHPMemmap *memmap);
+uint64_t virtio_mhp_units_within(const VirtIOMHPBlocks *blocks,
+                                 const VirtIOMHPMemmap *memmap,
+                                 uint64_t requested_size);
+
 #endif

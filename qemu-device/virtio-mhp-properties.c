@@ -88,6 +88,15 @@ static void virtio_mhp_set_requested_size(Object *obj, Visitor *v,
     }
 }
 
+static void virtio_mhp_get_unit_size(Object *obj, Visitor *v, const char *name,
+                                     void *opaque, Error **errp)
+{
+    const VirtIOMHP *vmhp = VIRTIO_MHP(obj);
+    uint64_t value = virtio_mhp_unit_size(&vmhp->blocks, &vmhp->memmap);
+
+    visit_type_size(v, name, &value, errp);
+}
+
 static void virtio_mhp_get_stuck_size(Object *obj, Visitor *v, const char *name,
                                       void *opaque, Error **errp)
 {
@@ -152,6 +161,8 @@ static const struct {
     {VIRTIO_MHP_PENDING_DISCARD_SIZE_PROP, "size",
      virtio_mhp_get_pending_discard_size, NULL,
      "How much of the rest the host may still hold (read-only)"},
+    {VIRTIO_MHP_UNIT_SIZE_PROP, "size", virtio_mhp_get_unit_size, NULL,
+     "What the guest plugs in one go, 0: not known (read-only)"},
     {VIRTIO_MHP_STUCK_SIZE_PROP, "size", virtio_mhp_get_stuck_size, NULL,
      "How much the guest cannot plug or unplug (read-only)"},
     {VIRTIO_MHP_STUCK_BLOCKS_PROP, "strList", virtio_mhp_get_stuck_blocks, NULL,

@@ -153,10 +153,29 @@ static char *virtio_mhp_memory_text(const VirtIOMHPCounters *counters)
         counters->host.nb_failed_discards, backed);
 }
 
+/* "guest: plugs units of 2 GiB, at most 0 bytes of the requested 1 GiB" */
+static char *virtio_mhp_unit_text(const VirtIOMHP *vmhp)
+{
+    const uint64_t unit = virtio_mhp_unit_size(&vmhp->blocks, &vmhp->memmap);
+    const uint64_t within = virtio_mhp_units_within(
+        &vmhp->blocks, &vmhp->memmap, vmhp->requested_size);
+    g_autofree char *unit_text = virtio_mhp_size_text(unit);
+    g_autofree char *within_text = virtio_mhp_size_text(within);
+    g_autofree char *wanted_text = virtio_mhp_size_text(vmhp->requested_size);
+
+    if (within == vmhp->requested_size) {
+        return g_strdup_printf("guest: plugs units of %s", unit_text);
+    }
+    return g_strdup_printf(
+        "guest: plugs units of %s, at most %s of the requested %s", unit_text,
+        within_text, wanted_text);
+}
+
 void virtio_mhp_get_summary(Object *obj, Visitor *v, const char *name,
                             void *opaque, Error **errp)
 {
-    const VirtIOMHPCounters *counters = &VIRTIO_MHP(obj)->counters;
+    const VirtIOMHP *vmhp = VIRTIO_MHP(obj);
+    const VirtIOMHPCounters *counters = &vmhp->counters;
     strList *list = NULL, **tail = &list;
     unsigned int i;
 
@@ -176,6 +195,9 @@ void virtio_mhp_get_summary(Object *obj, Visitor *v, const char *name,
         }
     }
     QAPI_LIST_APPEND(tail, virtio_mhp_memory_text(counters));
+    if (vmhp->memmap.unit_size) {
+        QAPI_LIST_APPEND(tail, virtio_mhp_unit_text(vmhp));
+    }
     visit_type_strList(v, name, &list, errp);
     qapi_free_strList(list);
 }

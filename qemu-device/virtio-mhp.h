@@ -74,6 +74,7 @@ OBJECT_DECLARE_SIMPLE_TYPE(VirtIOMHP, VIRTIO_MHP)
 #define VIRTIO_MHP_DYNAMIC_MEMSLOTS_PROP "dynamic-memslots"
 #define VIRTIO_MHP_MEMMAP_ON_BLOCK_PROP "memmap-on-block"
 #define VIRTIO_MHP_STATUS_PROP "status"
+#define VIRTIO_MHP_UNIT_SIZE_PROP "unit-size"
 #define VIRTIO_MHP_STUCK_SIZE_PROP "stuck-size"
 #define VIRTIO_MHP_STUCK_BLOCKS_PROP "stuck-blocks"
 #define VIRTIO_MHP_COUNTERS_PROP "counters"

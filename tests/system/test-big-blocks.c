@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "support.h"
+#include "told.h"
 
 #define DEVICE_BLOCK (1 * GiB)
 #define DEVICE_REGION (4 * DEVICE_BLOCK)
@@ -163,6 +163,25 @@ static uint64_t boot_free(Guest *guest)
     return bytes;
 }
 
+/*
+ * DRV-MEMMAP-2, DRV-PLUG-1: the host learns the unit before it asks for
+ * anything; what it cannot have, the guest comes near to from below and says so
+ */
+static void check_sizes_that_cannot_be(Guest *guest, uint64_t mb_size)
+{
+    told_wait_unit_size(guest, mb_size);
+    g_assert_cmpuint(system_attr(guest, "unit_size"), ==, mb_size);
+    system_request(guest, mb_size / 2);
+    told_wait_last_error(guest, " unit-size -34");
+    g_assert_cmpuint(system_size(guest), ==, 0);
+    system_request(guest, mb_size + mb_size / 2);
+    system_wait_size(guest, mb_size);
+    told_wait_last_error(guest, " unit-size -34");
+    system_request(guest, mb_size);
+    told_wait_last_error(guest, "none");
+    g_assert_cmpuint(system_size(guest), ==, mb_size);
+}
+
 static void test_large_memory_blocks(const void *data)
 {
     const Large *large = data;
@@ -174,6 +193,8 @@ static void test_large_memory_blocks(const void *data)
 
     g_assert_cmphex(g_ascii_strtoull(size, NULL, 16), ==, large->mb_size);
     system_load_driver(guest, "memmap=require");
+    check_sizes_that_cannot_be(guest, large->mb_size);
+    resize(guest, 0);
     before = boot_free(guest);
     resize(guest, LARGE_GROWTH);
     assert_blocks(guest, large->mb_size);

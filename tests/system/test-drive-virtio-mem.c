@@ -5,7 +5,7 @@
  * device to the kernel's own driver.
  */
 #include "arch.h"
-#include "support.h"
+#include "told.h"
 
 #define REGION_SIZE (6 * GiB)
 #define GROWTH (4 * GiB)
@@ -109,9 +109,13 @@ static void test_odd_size(void)
     system_request(guest, GiB + STOCK_BLOCK_SIZE);
     system_wait_size(guest, GiB);
     assert_blocks(guest, GiB);
+    told_wait_last_error(guest, " unit-size -34");
     system_request(guest, GiB - STOCK_BLOCK_SIZE);
     system_wait_size(guest, GiB - MEMORY_BLOCK_SIZE);
     assert_blocks(guest, GiB - MEMORY_BLOCK_SIZE);
+    told_wait_last_error(guest, " unit-size -34");
+    system_resize(guest, GiB);
+    told_wait_last_error(guest, "none");
     system_end(guest);
 }
 

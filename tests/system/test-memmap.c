@@ -6,7 +6,7 @@
  */
 #include <string.h>
 
-#include "support.h"
+#include "told.h"
 
 #define GROWTH (1 * GiB)
 #define BLOCKS (GROWTH / MEMORY_BLOCK_SIZE)
@@ -96,7 +96,7 @@ static void test_require_refuses(void)
     g_autofree char *log = NULL;
     g_autoptr(GError) error = NULL;
     Guest *guest = guests.cannot;
-    int64_t seen;
+    const int64_t nb_plugs = system_acks(guest, "plug");
 
     system_load_driver(guest, "memmap=require");
     system_request(guest, GROWTH);
@@ -105,10 +105,11 @@ static void test_require_refuses(void)
     g_assert_no_error(error);
     memmap = system_attr_text(guest, "memmap");
     g_assert_cmpstr(memmap, ==, "require refused");
-    /* Only what reset the queue would hide a request: ask before unloading */
-    seen = system_requests_seen(guest);
+    /* DRV-STATUS-1: nothing is plugged, and the host hears why */
+    told_wait_stuck(guest, "no-memmap", true);
+    told_wait_last_error(guest, " no-memmap -95");
+    g_assert_cmpint(system_acks(guest, "plug"), ==, nb_plugs);
     system_unload_driver(guest);
-    g_assert_cmpint(seen, ==, 0);
     g_assert_cmpuint(system_size(guest), ==, 0);
 
     log = system_run(guest, "dmesg");
@@ -136,8 +137,8 @@ int main(int argc, char **argv)
     g_test_add_func("/virtio-mhp/system/memmap/prefer falls back and says so "
                     "once",
                     test_prefer_falls_back);
-    g_test_add_func("/virtio-mhp/system/memmap/require refuses without a "
-                    "request",
+    g_test_add_func("/virtio-mhp/system/memmap/require refuses and "
+                    "says so",
                     test_require_refuses);
 
     guests.can = system_boot(GROWTH, SYSTEM_MEMMAP_ON);

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "mhp.h"
-#include "support.h"
+#include "told.h"
 
 #define NB_BLOCKS 8
 #define REGION_SIZE (NB_BLOCKS * MEMORY_BLOCK_SIZE)
@@ -140,6 +140,13 @@ static void test_features_accepted(void)
         g_test_message("bit %u", bits[i]);
         g_assert_true(features[bits[i]] == '1');
     }
+}
+
+/* DRV-MEMMAP-2: nothing has been requested yet */
+static void test_unit_is_told_at_once(void)
+{
+    told_wait_unit_size(guest, MEMORY_BLOCK_SIZE);
+    g_assert_cmpint(system_requests_seen(guest), ==, 1);
 }
 
 /* DRV-PLUG-1, DRV-MEMMAP-1: exactly one MEMMAP and a PLUG for each block */
@@ -281,6 +288,7 @@ int main(int argc, char **argv)
     g_assert_no_error(error);
     system_load_driver(guest, "");
     ADD(features_accepted);
+    ADD(unit_is_told_at_once);
     ADD(no_request_beyond_requested_size);
     ADD(unplugged_memory_is_not_touched);
     ADD(no_request_was_wrong);
