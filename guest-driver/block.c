@@ -36,22 +36,27 @@ static const char *const virtio_mhp_mb_state_names[VIRTIO_MHP_MB_STATES] = {
  * @size: size of the region; @addr + @size must not overflow
  * @block_size: size of a device block, a power of two
  * @mb_size: size of a memory block, a power of two
+ * @lowest: lowest address that can be used
+ * @highest: highest address that can be used
  *
- * Parts of units at either end of the region stay unused.
+ * Parts of units at either end of what can be used stay unused.
  *
  * Context: any.
  * Return: 0, or -ENOSPC if the region has no whole unit, -E2BIG if it has more
  *	than can be counted.
  */
 int virtio_mhp_blocks_lay_out(struct virtio_mhp_blocks *blocks, u64 addr,
-			      u64 size, u64 block_size, u64 mb_size)
+			      u64 size, u64 block_size, u64 mb_size, u64 lowest,
+			      u64 highest)
 {
 	const u64 unit_size = max(block_size, mb_size);
-	const u64 first = ALIGN(addr, unit_size);
-	const u64 end = ALIGN_DOWN(addr + size, unit_size);
+	const u64 start = max(addr, lowest);
+	const u64 first = ALIGN(start, unit_size);
+	const u64 end =
+		ALIGN_DOWN(min(addr + size - 1, highest) + 1, unit_size);
 
 	/* ALIGN() wraps around at the very end of the address space */
-	if (first < addr || end <= first)
+	if (first < start || end <= first)
 		return -ENOSPC;
 	if ((end - first) >> ilog2(mb_size) > INT_MAX)
 		return -E2BIG;

@@ -64,7 +64,8 @@ struct virtio_mhp_candidate {
 };
 
 int virtio_mhp_blocks_lay_out(struct virtio_mhp_blocks *blocks, u64 addr,
-			      u64 size, u64 block_size, u64 mb_size);
+			      u64 size, u64 block_size, u64 mb_size, u64 lowest,
+			      u64 highest);
 void virtio_mhp_blocks_reset(struct virtio_mhp_blocks *blocks, u8 *states);
 unsigned int virtio_mhp_blocks_usable_units(const struct virtio_mhp_blocks *b,
 					    u64 end);

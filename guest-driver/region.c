@@ -14,13 +14,19 @@
 #include <linux/errno.h>
 #include <linux/kthread.h>
 #include <linux/memory.h>
+#include <linux/memory_hotplug.h>
+#include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/range.h>
 #include <linux/slab.h>
 #include <linux/workqueue.h>
 
 #include "link.h"
 #include "virtio_mhp.h"
+
+/* What is noted of all blocks takes at most one in so many bytes of memory. */
+#define VIRTIO_MHP_TABLES_SHARE_MAX 16
 
 static LIST_HEAD(virtio_mhp_regions);
 /* protects the list, and whether a region in it has a link */
@@ -34,14 +40,20 @@ static int virtio_mhp_lay_out_blocks(struct virtio_mhp *vmhp)
 	struct virtio_mhp_blocks *blocks = &vmhp->blocks;
 	const struct virtio_mhp_geometry *geo = &vmhp->geo;
 	const u64 mb_size = memory_block_size_bytes();
+	const u64 last = geo->addr + geo->region_size - 1;
+	const struct range can = mhp_get_pluggable_range(true);
 	int rc = virtio_mhp_blocks_lay_out(blocks, geo->addr, geo->region_size,
-					   geo->block_size, mb_size);
+					   geo->block_size, mb_size, can.start,
+					   can.end);
 
+	if (geo->addr < can.start || last > can.end)
+		virtio_mhp_warn(vmhp,
+				"the region %#llx-%#llx is not used beyond %#llx-%#llx, where this kernel can add memory\n",
+				geo->addr, last, can.start, can.end);
 	if (rc) {
 		virtio_mhp_err(vmhp,
 			       "the region %#llx-%#llx cannot be divided into memory blocks of %#llx: %d\n",
-			       geo->addr, geo->addr + geo->region_size - 1,
-			       mb_size, rc);
+			       geo->addr, last, mb_size, rc);
 		return rc;
 	}
 	if (blocks->unit_size / geo->block_size > U16_MAX) {
@@ -59,6 +71,25 @@ static void virtio_mhp_free_tables(struct virtio_mhp *vmhp)
 	kvfree(vmhp->units);
 	kvfree(vmhp->mbs);
 	kvfree(vmhp->blocks.states);
+}
+
+/* What the host asks of our own memory must not be what others live on. */
+static int virtio_mhp_check_tables(const struct virtio_mhp *vmhp)
+{
+	const struct virtio_mhp_blocks *blocks = &vmhp->blocks;
+	const u64 size = (u64)blocks->nr_mbs * (sizeof(*blocks->states) +
+						sizeof(*vmhp->mbs)) +
+			 (u64)blocks->nr_units * (sizeof(*vmhp->units) +
+						  sizeof(*vmhp->candidates));
+	const u64 max = ((u64)totalram_pages() << PAGE_SHIFT) /
+			VIRTIO_MHP_TABLES_SHARE_MAX;
+
+	if (size <= max)
+		return 0;
+	virtio_mhp_err(vmhp,
+		       "the region has %u memory blocks: what is noted of them would take %llu MiB, at most %llu MiB are right for a guest of this size\n",
+		       blocks->nr_mbs, size >> 20, max >> 20);
+	return -E2BIG;
 }
 
 static int virtio_mhp_alloc_tables(struct virtio_mhp *vmhp)
@@ -84,6 +115,8 @@ static int virtio_mhp_set_up(struct virtio_mhp *vmhp)
 	int rc;
 
 	rc = virtio_mhp_memmap_init(vmhp);
+	if (!rc)
+		rc = virtio_mhp_check_tables(vmhp);
 	if (rc)
 		return rc;
 	rc = virtio_mhp_alloc_tables(vmhp);

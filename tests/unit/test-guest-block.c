@@ -34,7 +34,7 @@ static void setup(Fixture *f, gconstpointer data)
     shim_warnings = 0;
     g_assert_cmpint(virtio_mhp_blocks_lay_out(&f->blocks, ADDR,
                                               NR_MBS * MB_SIZE, block_size,
-                                              MB_SIZE),
+                                              MB_SIZE, 0, UINT64_MAX),
                     ==, 0);
     virtio_mhp_blocks_reset(&f->blocks, f->states);
 }
@@ -65,27 +65,40 @@ typedef struct {
     u64 first;
     unsigned int nr_mbs, nr_units;
 } Layout;
+    u64 lowest, highest; /* no limit if 0 */
 
 static const Layout layouts[] = {
     /* all of a region that is made of units */
-    {ADDR, 96 * GIB, 2 * MIB, MB_SIZE, 0, ADDR, 768, 768},
+    {ADDR, 96 * GIB, 2 * MIB, MB_SIZE, 0, ADDR, 768, 768, 0, 0},
     /* the larger of the two sizes is the unit */
-    {ADDR, 4 * GIB, GIB, MB_SIZE, 0, ADDR, 32, 4},
-    {ADDR, 4 * GIB, 2 * MIB, 2 * GIB, 0, ADDR, 2, 2},
+    {ADDR, 4 * GIB, GIB, MB_SIZE, 0, ADDR, 32, 4, 0, 0},
+    {ADDR, 4 * GIB, 2 * MIB, 2 * GIB, 0, ADDR, 2, 2, 0, 0},
     /* parts of units at either end stay unused */
-    {ADDR + 2 * MIB, GIB, 2 * MIB, MB_SIZE, 0, ADDR + MB_SIZE, 7, 7},
-    {ADDR, 640 * MIB, 512 * MIB, MB_SIZE, 0, ADDR, 4, 1},
+    {ADDR + 2 * MIB, GIB, 2 * MIB, MB_SIZE, 0, ADDR + MB_SIZE, 7, 7, 0, 0},
+    {ADDR, 640 * MIB, 512 * MIB, MB_SIZE, 0, ADDR, 4, 1, 0, 0},
     /* no whole unit */
-    {ADDR, MB_SIZE - 2 * MIB, 2 * MIB, MB_SIZE, -ENOSPC, 0, 0, 0},
+    {ADDR, MB_SIZE - 2 * MIB, 2 * MIB, MB_SIZE, -ENOSPC, 0, 0, 0, 0, 0},
     {ADDR + 2 * MIB, 2 * (MB_SIZE - 2 * MIB), 2 * MIB, MB_SIZE, -ENOSPC, 0, 0,
-     0},
+     0, 0, 0},
     /* rounding up would leave the address space */
-    {UINT64_MAX - 4 * MIB + 1, 2 * MIB, 2 * MIB, MB_SIZE, -ENOSPC, 0, 0, 0},
+    {UINT64_MAX - 4 * MIB + 1, 2 * MIB, 2 * MIB, MB_SIZE, -ENOSPC, 0, 0, 0, 0,
+     0},
     /* the very end of it is usable */
     {UINT64_MAX - 2 * MB_SIZE + 1, 2 * MB_SIZE - 2 * MIB, 2 * MIB, MB_SIZE, 0,
-     UINT64_MAX - 2 * MB_SIZE + 1, 1, 1},
+     UINT64_MAX - 2 * MB_SIZE + 1, 1, 1, 0, 0},
     /* more memory blocks than can be counted */
-    {0, UINT64_C(1) << 63, 2 * MIB, 2 * MIB, -E2BIG, 0, 0, 0},
+    {0, UINT64_C(1) << 63, 2 * MIB, 2 * MIB, -E2BIG, 0, 0, 0, 0, 0},
+    /* what the kernel can map is what counts: the rest takes no tables */
+    {ADDR, UINT64_C(1) << 53, 2 * MIB, MB_SIZE, 0, ADDR, 524256, 524256, 0,
+     (UINT64_C(1) << 46) - 1},
+    {ADDR, UINT64_C(1) << 57, 2 * MIB, 2 * GIB, 0, ADDR, 32766, 32766, 0,
+     (UINT64_C(1) << 46) - 1},
+    {ADDR, GIB, 2 * MIB, MB_SIZE, 0, ADDR, 3, 3, 0, ADDR + 4 * MB_SIZE - 2},
+    {ADDR, GIB, 2 * MIB, MB_SIZE, 0, ADDR + MB_SIZE, 7, 7, ADDR + 1,
+     UINT64_MAX},
+    {ADDR, GIB, 2 * MIB, MB_SIZE, -ENOSPC, 0, 0, 0, ADDR + GIB, UINT64_MAX},
+    {ADDR, GIB, 2 * MIB, MB_SIZE, -ENOSPC, 0, 0, 0, 0, ADDR - 1},
+    {ADDR, GIB, 2 * MIB, MB_SIZE, -ENOSPC, 0, 0, 0, UINT64_MAX, UINT64_MAX},
 };
 
 static void test_layout(void)
@@ -95,8 +108,9 @@ static void test_layout(void)
         struct virtio_mhp_blocks blocks = {0};
 
         g_test_message("row %u", i);
-        g_assert_cmpint(virtio_mhp_blocks_lay_out(&blocks, l->addr, l->size,
-                                                  l->block_size, l->mb_size),
+        g_assert_cmpint(virtio_mhp_blocks_lay_out(
+                            &blocks, l->addr, l->size, l->block_size,
+                            l->mb_size, l->lowest, l->highest ?: UINT64_MAX),
                         ==, l->rc);
         g_assert_cmphex(blocks.addr, ==, l->first);
         g_assert_cmpuint(blocks.nr_mbs, ==, l->nr_mbs);
