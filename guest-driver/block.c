@@ -70,6 +70,32 @@ int virtio_mhp_blocks_lay_out(struct virtio_mhp_blocks *blocks, u64 addr,
 }
 
 /**
+ * virtio_mhp_memmap_misfit() - why memmaps cannot be on their blocks
+ * @mb_size: size of a memory block
+ * @page_size: size of a page
+ * @entry_size: size of what a memmap holds for each page
+ * @pageblock_size: bytes that the kernel can only take for movable as a whole
+ * @mapping_size: bytes of a memmap that are mapped in one go
+ *
+ * All that is mapped in one go, and all of a pageblock, must be one block's.
+ *
+ * Context: any.
+ * Return: how to go on with "this kernel cannot: ", NULL if they fit.
+ */
+const char *virtio_mhp_memmap_misfit(u64 mb_size, u64 page_size, u64 entry_size,
+				     u64 pageblock_size, u64 mapping_size)
+{
+	const u64 size = (mb_size >> ilog2(page_size)) * entry_size;
+
+	if (entry_size != 64)
+		return "its struct page is not of 64 bytes, as with some options for debugging";
+	if (!IS_ALIGNED(size, pageblock_size) ||
+	    !IS_ALIGNED(size, mapping_size))
+		return "with pages of this size a memmap fills no whole mapping or pageblock";
+	return NULL;
+}
+
+/**
  * virtio_mhp_blocks_reset() - make all memory blocks UNPLUGGED
  * @blocks: the memory blocks, already laid out
  * @states: room for one state for each memory block

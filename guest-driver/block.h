@@ -66,6 +66,8 @@ struct virtio_mhp_candidate {
 int virtio_mhp_blocks_lay_out(struct virtio_mhp_blocks *blocks, u64 addr,
 			      u64 size, u64 block_size, u64 mb_size, u64 lowest,
 			      u64 highest);
+const char *virtio_mhp_memmap_misfit(u64 mb_size, u64 page_size, u64 entry_size,
+				     u64 pageblock_size, u64 mapping_size);
 void virtio_mhp_blocks_reset(struct virtio_mhp_blocks *blocks, u8 *states);
 unsigned int virtio_mhp_blocks_usable_units(const struct virtio_mhp_blocks *b,
 					    u64 end);

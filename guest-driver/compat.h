@@ -6,11 +6,23 @@
 #ifndef _VIRTIO_MHP_COMPAT_H
 #define _VIRTIO_MHP_COMPAT_H
 
+#include <linux/kernfs.h>
+#include <linux/kobject.h>
 #include <linux/memory.h>
 #include <linux/memory_hotplug.h>
 #include <linux/memremap.h>
 #include <linux/mmzone.h>
+#include <linux/module.h>
+#include <linux/string.h>
+#include <linux/sysfs.h>
 #include <linux/version.h>
+
+#if !IS_ENABLED(CONFIG_MEMORY_HOTPLUG) ||                                     \
+	!IS_ENABLED(CONFIG_MEMORY_HOTREMOVE) ||                               \
+	!IS_ENABLED(CONFIG_SPARSEMEM_VMEMMAP) || !IS_ENABLED(CONFIG_SYSFS) || \
+	!IS_ENABLED(CONFIG_64BIT)
+#error "wanted: 64BIT, MEMORY_HOTPLUG, MEMORY_HOTREMOVE, SPARSEMEM_VMEMMAP, SYSFS"
+#endif
 
 /* Pages at the start of a memory block that hold its own memmap */
 static inline unsigned long
@@ -29,6 +41,8 @@ virtio_mhp_nr_vmemmap_pages(const struct device *dev)
 /* Order of the largest free run of pages that the buddy allocator keeps */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 8, 0)
 #define VIRTIO_MHP_MAX_ORDER MAX_PAGE_ORDER
+#elif LINUX_VERSION_CODE >= KERNEL_VERSION(6, 4, 0)
+#define VIRTIO_MHP_MAX_ORDER MAX_ORDER
 #else
 #define VIRTIO_MHP_MAX_ORDER (MAX_ORDER - 1)
 #endif
@@ -51,21 +65,8 @@ static inline bool virtio_mhp_is_prepare_online(unsigned long action)
 #define VIRTIO_MHP_SYSFS_CONST
 #endif
 
-/*
- * Whether the kernel would put memmaps on memory. Before 6.8 modules could not
- * ask, so look at the parameter that decides it.
+/* The parameter that lets the kernel put memmaps on memory: as modprobe sees it
  */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 8, 0)
-static inline bool virtio_mhp_kernel_can_memmap_on_memory(void)
-{
-	return mhp_supports_memmap_on_memory();
-}
-#else
-#include <linux/kernfs.h>
-#include <linux/kobject.h>
-#include <linux/module.h>
-#include <linux/sysfs.h>
-
 static inline bool virtio_mhp_param_is_set(struct kobject *module,
 					   struct kernfs_node *node, char *buf)
 {
@@ -76,10 +77,11 @@ static inline bool virtio_mhp_param_is_set(struct kobject *module,
 	struct module_attribute *mattr =
 		container_of(attr, struct module_attribute, attr);
 
-	return mattr->show(mattr, mk, buf) > 0 && (*buf == 'Y' || *buf == '1');
+	/* "Y", "N", or with 6.6 and later "force" */
+	return mattr->show(mattr, mk, buf) > 0 && strchr("Yyf1", *buf);
 }
 
-static inline bool virtio_mhp_kernel_can_memmap_on_memory(void)
+static inline bool virtio_mhp_memmap_param_is_set(void)
 {
 	struct kobject *kobj =
 		kset_find_obj(THIS_MODULE->mkobj.kobj.kset, "memory_hotplug");
@@ -99,6 +101,22 @@ static inline bool virtio_mhp_kernel_can_memmap_on_memory(void)
 	free_page((unsigned long)buf);
 	return is_set;
 }
+
+/*
+ * Why the kernel would put no memmaps on memory, NULL if it would. Before 6.8
+ * modules could not ask it, so there the parameter is all that is known.
+ */
+static inline const char *virtio_mhp_kernel_memmap_obstacle(void)
+{
+	const bool is_set = virtio_mhp_memmap_param_is_set();
+
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 8, 0)
+	if (mhp_supports_memmap_on_memory())
+		return NULL;
+	if (is_set)
+		return "its code for this architecture does not allow it";
 #endif
+	return is_set ? NULL : "boot it with memory_hotplug.memmap_on_memory=1";
+}
 
 #endif /* _VIRTIO_MHP_COMPAT_H */

@@ -5,6 +5,7 @@
  * Never written (DRV-CFG-2).
  */
 #include <linux/acpi.h>
+#include <linux/cc_platform.h>
 #include <linux/device.h>
 #include <linux/log2.h>
 #include <linux/memory_hotplug.h>
@@ -13,6 +14,16 @@
 #include <linux/virtio_config.h>
 
 #include "config.h"
+
+/* Memory that is encrypted has to be accepted first, which hotplug does not. */
+static int virtio_mhp_check_encryption(struct device *dev)
+{
+	if (!cc_platform_has(CC_ATTR_GUEST_MEM_ENCRYPT))
+		return 0;
+	dev_err(dev,
+		"the guest's memory is encrypted (SEV, TDX): this kernel cannot use memory that is added later\n");
+	return -EOPNOTSUPP;
+}
 
 /* DRV-CFG-1: what never changes */
 static int virtio_mhp_config_check_region(struct device *dev,
@@ -77,11 +88,14 @@ static int virtio_mhp_config_node(struct virtio_device *vdev, u64 addr)
  * @geo: where to put it
  *
  * Context: may sleep.
- * Return: 0, or -EINVAL after a message that says what is wrong.
+ * Return: 0, or -EINVAL after a message that says what is wrong; -EOPNOTSUPP
+ *	likewise if this guest can use no such device.
  */
 int virtio_mhp_config_read_geometry(struct virtio_device *vdev,
 				    struct virtio_mhp_geometry *geo)
 {
+	if (virtio_mhp_check_encryption(&vdev->dev))
+		return -EOPNOTSUPP;
 	virtio_cread_le(vdev, struct virtio_mhp_config, block_size,
 			&geo->block_size);
 	virtio_cread_le(vdev, struct virtio_mhp_config, addr, &geo->addr);

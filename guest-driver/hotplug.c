@@ -77,8 +77,12 @@ int virtio_mhp_hotplug_init(struct virtio_mhp *vmhp)
 		goto out_free_name;
 	rc = memory_group_register_dynamic(vmhp->geo.nid,
 					   PHYS_PFN(vmhp->blocks.unit_size));
-	if (rc < 0)
+	if (rc < 0) {
+		virtio_mhp_err(vmhp,
+			       "the kernel makes no group for memory on node %d: %d\n",
+			       vmhp->geo.nid, rc);
 		goto out_release_region;
+	}
 	vmhp->mgid = rc;
 	return 0;
 

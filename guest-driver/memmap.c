@@ -53,26 +53,33 @@ static u64 virtio_mhp_memmap_bytes(const struct virtio_mhp *vmhp)
 	return (vmhp->blocks.mb_size >> PAGE_SHIFT) * sizeof(struct page);
 }
 
-static bool virtio_mhp_memmap_can_be_on_block(const struct virtio_mhp *vmhp)
+static const char *virtio_mhp_memmap_obstacle(const struct virtio_mhp *vmhp)
 {
-	const u64 bytes = virtio_mhp_memmap_bytes(vmhp);
+	const char *misfit =
+		virtio_mhp_memmap_misfit(vmhp->blocks.mb_size, PAGE_SIZE,
+					 sizeof(struct page),
+					 pageblock_nr_pages << PAGE_SHIFT,
+					 PMD_SIZE);
 
-	return sizeof(struct page) == 64 && PAGE_ALIGNED(bytes) &&
-	       virtio_mhp_memmap_fills(bytes >> PAGE_SHIFT) &&
-	       virtio_mhp_kernel_can_memmap_on_memory();
+	if (!IS_ENABLED(CONFIG_MHP_MEMMAP_ON_MEMORY))
+		return "it is built without CONFIG_MHP_MEMMAP_ON_MEMORY";
+	return misfit ?: virtio_mhp_kernel_memmap_obstacle();
 }
 
 /* Once for each device: the kernel's answer does not change while it runs. */
-static void virtio_mhp_memmap_fall_back(struct virtio_mhp *vmhp)
+static void virtio_mhp_memmap_fall_back(struct virtio_mhp *vmhp,
+					const char *why)
 {
 	vmhp->memmap_on_block = false;
 	vmhp->memmap_told = false;
 	if (vmhp->memmap == VIRTIO_MHP_MEMMAP_REQUIRE)
 		virtio_mhp_err(vmhp,
-			       "nothing will be plugged: memmap=require, but this kernel cannot put memmaps on their blocks; boot it with memory_hotplug.memmap_on_memory=1\n");
+			       "nothing will be plugged: memmap=require, but this kernel cannot put memmaps on their blocks: %s\n",
+			       why);
 	else
 		virtio_mhp_warn(vmhp,
-				"memmaps take boot memory: this kernel cannot put them on their blocks; boot it with memory_hotplug.memmap_on_memory=1\n");
+				"memmaps take boot memory: this kernel cannot put them on their blocks: %s\n",
+				why);
 }
 
 /**
@@ -84,13 +91,15 @@ static void virtio_mhp_memmap_fall_back(struct virtio_mhp *vmhp)
  */
 int virtio_mhp_memmap_init(struct virtio_mhp *vmhp)
 {
+	const char *obstacle;
 	int rc = virtio_mhp_memmap_read_param(vmhp);
 
 	if (rc || vmhp->memmap == VIRTIO_MHP_MEMMAP_NEVER)
 		return rc;
-	vmhp->memmap_on_block = virtio_mhp_memmap_can_be_on_block(vmhp);
-	if (!vmhp->memmap_on_block)
-		virtio_mhp_memmap_fall_back(vmhp);
+	obstacle = virtio_mhp_memmap_obstacle(vmhp);
+	vmhp->memmap_on_block = !obstacle;
+	if (obstacle)
+		virtio_mhp_memmap_fall_back(vmhp, obstacle);
 	return 0;
 }
 
@@ -148,7 +157,8 @@ int virtio_mhp_memmap_check(struct virtio_mhp *vmhp, unsigned int mb,
 
 	if (!nr_vmemmap_pages) {
 		if (vmhp->memmap_on_block)
-			virtio_mhp_memmap_fall_back(vmhp);
+			virtio_mhp_memmap_fall_back(vmhp,
+						    "it was to do so and did not");
 		return virtio_mhp_memmap_is_refused(vmhp) ? -EOPNOTSUPP : 0;
 	}
 	if (!virtio_mhp_memmap_fills(nr_vmemmap_pages) ||

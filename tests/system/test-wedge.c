@@ -277,7 +277,9 @@ static void test_no_memory_group(void)
     trouble("group", ENOMEM, 1);
     g_free(system_run(guest, "insmod /lib/modules/mhp_vmemmap_mem.ko;"
                              "! ls -d /sys/bus/virtio/drivers/mhp_vmemmap_mem/"
-                             "virtio*; rmmod mhp_vmemmap_mem"));
+                             "virtio*; rmmod mhp_vmemmap_mem;"
+                             "dmesg | grep 'no group for memory on node 0: "
+                             "-12'"));
     assert_no_trouble_left("group");
     system_load_driver(guest, "");
     check_goes_on();

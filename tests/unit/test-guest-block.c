@@ -10,6 +10,7 @@
 #include <glib.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "block.h"
 
@@ -64,8 +65,8 @@ typedef struct {
     int rc;
     u64 first;
     unsigned int nr_mbs, nr_units;
-} Layout;
     u64 lowest, highest; /* no limit if 0 */
+} Layout;
 
 static const Layout layouts[] = {
     /* all of a region that is made of units */
@@ -115,6 +116,40 @@ static void test_layout(void)
         g_assert_cmphex(blocks.addr, ==, l->first);
         g_assert_cmpuint(blocks.nr_mbs, ==, l->nr_mbs);
         g_assert_cmpuint(blocks.nr_units, ==, l->nr_units);
+    }
+}
+
+#define KIB (UINT64_C(1) << 10)
+
+static void test_memmaps_that_fit(void)
+{
+    static const struct {
+        const char *what;
+        u64 mb_size, page_size, entry_size, pageblock_size, mapping_size;
+        const char *misfit; /* a part of it, NULL if none */
+    } rows[] = {
+        {"x86", MB_SIZE, 4 * KIB, 64, 2 * MIB, 2 * MIB, NULL},
+        {"large x86", 2 * GIB, 4 * KIB, 64, 2 * MIB, 2 * MIB, NULL},
+        {"arm64 with pages of 16 KiB", MB_SIZE, 16 * KIB, 64, 32 * MIB,
+         32 * MIB, "pages of this size"},
+        {"arm64 with pages of 64 KiB", 512 * MIB, 64 * KIB, 64, 512 * MIB,
+         512 * MIB, "pages of this size"},
+        {"pageblocks of the largest order", MB_SIZE, 4 * KIB, 64, 4 * MIB,
+         2 * MIB, "pages of this size"},
+        {"a larger struct page", MB_SIZE, 4 * KIB, 128, 2 * MIB, 2 * MIB,
+         "not of 64 bytes"},
+        {"a smaller struct page", MB_SIZE, 4 * KIB, 56, 2 * MIB, 2 * MIB,
+         "not of 64 bytes"},
+    };
+
+    for (unsigned int i = 0; i < G_N_ELEMENTS(rows); i++) {
+        const char *misfit = virtio_mhp_memmap_misfit(
+            rows[i].mb_size, rows[i].page_size, rows[i].entry_size,
+            rows[i].pageblock_size, rows[i].mapping_size);
+
+        g_test_message("%s: %s", rows[i].what, misfit ?: "fits");
+        g_assert_cmpint(!misfit, ==, !rows[i].misfit);
+        g_assert_true(!misfit || strstr(misfit, rows[i].misfit));
     }
 }
 
@@ -287,6 +322,8 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/virtio-mhp/guest-block/layout", test_layout);
+    g_test_add_func("/virtio-mhp/guest-block/memmaps-that-fit",
+                    test_memmaps_that_fit);
     g_test_add_func("/virtio-mhp/guest-block/states-have-names",
                     test_states_have_names);
     g_test_add_func("/virtio-mhp/guest-block/moat-is-plugged-last",
