@@ -48,7 +48,9 @@ void virtio_mhp_release_module(struct virtio_mhp *vmhp)
 static int virtio_mhp_mb_add_online(struct virtio_mhp *vmhp, unsigned int mb,
 				    u16 *reason)
 {
-	const unsigned int flags = virtio_mhp_reserve_enter(vmhp);
+	unsigned int cookie;
+	/* Not to be asked later: adding may find that memmaps are ordinary. */
+	const bool entered = virtio_mhp_reserve_enter(vmhp, &cookie);
 	int rc;
 
 	*reason = VIRTIO_MHP_REASON_NOT_ADDED;
@@ -59,7 +61,8 @@ static int virtio_mhp_mb_add_online(struct virtio_mhp *vmhp, unsigned int mb,
 		*reason = VIRTIO_MHP_REASON_NOT_ONLINE;
 		rc = virtio_mhp_mb_online(vmhp, mb);
 	}
-	virtio_mhp_reserve_leave(flags);
+	if (entered)
+		virtio_mhp_reserve_leave(cookie);
 	return rc;
 }
 

@@ -27,6 +27,8 @@
 #define VIRTIO_MHP_RESERVE_SHARE_MAX	32
 /* Leave so many to others, who need memory to get on as well */
 #define VIRTIO_MHP_BOOT_PAGES_MIN	64
+/* Where a block takes more than that, leave this share of boot memory */
+#define VIRTIO_MHP_BOOT_SHARE_MIN	8
 /* Free pages of ZONE_MOVABLE with which growing is no matter of life */
 #define VIRTIO_MHP_MOVABLE_PAGES_PLENTY ((16UL << 20) / PAGE_SIZE)
 
@@ -35,14 +37,25 @@
  * @low: of boot memory, before the kernel begins to look for more
  * @min: of boot memory, before it begins to refuse others
  * @all: of boot memory, all of them
+ * @cache: of boot memory, not free, but soon if wanted: half of clean files
  * @movable: of ZONE_MOVABLE, before the kernel has all that it wants there
  */
 struct virtio_mhp_free {
 	long low;
 	long min;
 	long all;
+	long cache;
 	long movable;
 };
+
+static long virtio_mhp_zone_clean(struct zone *zone)
+{
+	const long nr = zone_page_state(zone, NR_ZONE_INACTIVE_FILE) +
+			zone_page_state(zone, NR_ZONE_ACTIVE_FILE) -
+			zone_page_state(zone, NR_ZONE_WRITE_PENDING);
+
+	return max(nr, 0L);
+}
 
 static void virtio_mhp_count_free(struct virtio_mhp_free *sum)
 {
@@ -62,10 +75,32 @@ static void virtio_mhp_count_free(struct virtio_mhp_free *sum)
 			sum->min +=
 				max(usable - (long)min_wmark_pages(zone), 0L);
 			sum->all += free;
+			sum->cache += virtio_mhp_zone_clean(zone) / 2;
 		}
 		free = zone_page_state(zone, NR_FREE_PAGES);
 		sum->movable += max(free - (long)high_wmark_pages(zone), 0L);
 	}
+}
+
+/*
+ * Boot memory that adding and onlining a memory block takes. Next to nothing,
+ * but for ordinary memmaps, and where KASAN keeps a byte for each so many.
+ */
+static unsigned long virtio_mhp_pages_per_mb(const struct virtio_mhp *vmhp)
+{
+	const unsigned long nr_pages = vmhp->blocks.mb_size >> PAGE_SHIFT;
+	unsigned long nr = VIRTIO_MHP_PAGES_PER_MB;
+
+	if (!vmhp->memmap_on_block)
+		nr += DIV_ROUND_UP(nr_pages * sizeof(struct page), PAGE_SIZE);
+	if (IS_ENABLED(CONFIG_KASAN))
+		nr += nr_pages >> 3;
+	return nr;
+}
+
+static bool virtio_mhp_mb_is_cheap(const struct virtio_mhp *vmhp)
+{
+	return virtio_mhp_pages_per_mb(vmhp) == VIRTIO_MHP_PAGES_PER_MB;
 }
 
 /**
@@ -142,7 +177,8 @@ void virtio_mhp_reserve_deinit(struct virtio_mhp *vmhp)
  *
  * A guest without free memory in ZONE_MOVABLE grows to the very end of the
  * kernel's reserves: what it gets is worth more. Otherwise boot memory is
- * what others are short of, and growing would take the last of it.
+ * what others are short of, and growing would take the last of it. Nor does it
+ * where a block takes much of boot memory: it can be grown into, not lived on.
  *
  * Context: worker.
  * Return: 0 or -ENOMEM.
@@ -151,11 +187,15 @@ int virtio_mhp_reserve_ready(struct virtio_mhp *vmhp)
 {
 	const long nr =
 		virtio_mhp_unit_nr_mbs(&vmhp->blocks) *
-			VIRTIO_MHP_PAGES_PER_MB +
+			virtio_mhp_pages_per_mb(vmhp) +
 		((vmhp->blocks.unit_size >> 30) + 1) * VIRTIO_MHP_PAGES_PER_GIB;
+	const long share = (virtio_mhp_kernel_memory_size() >> PAGE_SHIFT) /
+			   VIRTIO_MHP_BOOT_SHARE_MIN;
 	struct virtio_mhp_free now;
 
 	virtio_mhp_count_free(&now);
+	if (!virtio_mhp_mb_is_cheap(vmhp))
+		return now.low + now.cache >= nr + share ? 0 : -ENOMEM;
 	if (now.low >= nr + VIRTIO_MHP_BOOT_PAGES_MIN)
 		return 0;
 	virtio_mhp_reserve_give(vmhp, nr);
@@ -169,25 +209,30 @@ int virtio_mhp_reserve_ready(struct virtio_mhp *vmhp)
 /**
  * virtio_mhp_reserve_enter() - have the worker use the kernel's reserves
  * @vmhp: the device
+ * @cookie: for virtio_mhp_reserve_leave()
  *
- * Not where memmaps are ordinary: these would use them up.
+ * Not where a block takes much of boot memory, or page_ext can make it: that
+ * would use them up.
  *
  * Context: worker, before it adds and onlines memory.
- * Return: flags for virtio_mhp_reserve_leave().
+ * Return: true if it does, and is to call virtio_mhp_reserve_leave().
  */
-unsigned int virtio_mhp_reserve_enter(const struct virtio_mhp *vmhp)
+bool virtio_mhp_reserve_enter(const struct virtio_mhp *vmhp,
+			      unsigned int *cookie)
 {
-	return vmhp->memmap_on_block ? memalloc_noreclaim_save()
-				     : current->flags & PF_MEMALLOC;
+	if (IS_ENABLED(CONFIG_PAGE_EXTENSION) || !virtio_mhp_mb_is_cheap(vmhp))
+		return false;
+	*cookie = memalloc_noreclaim_save();
+	return true;
 }
 
 /**
  * virtio_mhp_reserve_leave() - the worker is again as everybody else
- * @flags: as returned by virtio_mhp_reserve_enter()
+ * @cookie: from virtio_mhp_reserve_enter()
  *
  * Context: worker.
  */
-void virtio_mhp_reserve_leave(unsigned int flags)
+void virtio_mhp_reserve_leave(unsigned int cookie)
 {
-	memalloc_noreclaim_restore(flags);
+	memalloc_noreclaim_restore(cookie);
 }

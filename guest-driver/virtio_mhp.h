@@ -348,8 +348,9 @@ void virtio_mhp_reserve_init(struct virtio_mhp *vmhp);
 void virtio_mhp_reserve_deinit(struct virtio_mhp *vmhp);
 void virtio_mhp_reserve_fill(struct virtio_mhp *vmhp);
 int virtio_mhp_reserve_ready(struct virtio_mhp *vmhp);
-unsigned int virtio_mhp_reserve_enter(const struct virtio_mhp *vmhp);
-void virtio_mhp_reserve_leave(unsigned int flags);
+bool virtio_mhp_reserve_enter(const struct virtio_mhp *vmhp,
+			      unsigned int *cookie);
+void virtio_mhp_reserve_leave(unsigned int cookie);
 
 /* shrink.c: units out of Linux and back to the device */
 int virtio_mhp_unit_vacate(struct virtio_mhp *vmhp, unsigned int unit);

@@ -11,6 +11,10 @@
 #define GROWTH (1 * GiB)
 #define BLOCKS (GROWTH / MEMORY_BLOCK_SIZE)
 
+/* A guest for which the memmaps of a region are too much */
+#define SMALL_SIZE (512 * MiB)
+#define SMALL_GROWTH_MIN (8 * GiB)
+
 typedef struct Guests {
     Guest *can; /* booted with memmap_on_memory */
     Guest *cannot;
@@ -121,6 +125,32 @@ static void test_require_refuses(void)
     system_check_klog(guest);
 }
 
+/*
+ * Ordinary memmaps for all that is requested would take twice the memory that
+ * this guest has. Growing stops before, and leaves the guest what it lives on.
+ */
+static void test_never_takes_not_all(void)
+{
+    Guest *guest = system_boot_sized(SMALL_SIZE, 64 * GiB, SYSTEM_MEMMAP_ON);
+    g_autoptr(GError) error = NULL;
+    uint64_t left = 0;
+
+    system_load_driver(guest, "memmap=never");
+    system_request(guest, 64 * GiB);
+    told_wait_last_error(guest, " not-added -12");
+    told_wait_stuck(guest, "not-added", true);
+    g_assert_cmpuint(system_size(guest), >=, SMALL_GROWTH_MIN);
+    guest_boot_free(guest, &left, &error);
+    g_assert_no_error(error);
+    g_test_message("%" G_GUINT64_FORMAT " MiB plugged, %" G_GUINT64_FORMAT
+                   " MiB of boot memory left",
+                   system_size(guest) / MiB, left / MiB);
+    g_assert_cmpuint(left, >=, SMALL_SIZE / 16);
+    system_check_klog(guest);
+    system_resize(guest, 0);
+    system_end(guest);
+}
+
 int main(int argc, char **argv)
 {
     int status;
@@ -140,6 +170,10 @@ int main(int argc, char **argv)
     g_test_add_func("/virtio-mhp/system/memmap/require refuses and "
                     "says so",
                     test_require_refuses);
+
+    g_test_add_func("/virtio-mhp/system/memmap/ordinary ones leave the guest "
+                    "what it lives on",
+                    test_never_takes_not_all);
 
     guests.can = system_boot(GROWTH, SYSTEM_MEMMAP_ON);
     guests.cannot = system_boot(GROWTH, "memory_hotplug.memmap_on_memory=0");
