@@ -110,7 +110,7 @@ static int virtio_mhp_alloc_tables(struct virtio_mhp *vmhp)
 	return -ENOMEM;
 }
 
-static int virtio_mhp_set_up(struct virtio_mhp *vmhp)
+static int virtio_mhp_set_up(struct virtio_mhp *vmhp, const struct device *dev)
 {
 	int rc;
 
@@ -125,7 +125,7 @@ static int virtio_mhp_set_up(struct virtio_mhp *vmhp)
 	rc = virtio_mhp_hotplug_init(vmhp);
 	if (rc)
 		goto out_free_tables;
-	rc = virtio_mhp_zone_init(vmhp);
+	rc = virtio_mhp_zone_init(vmhp, dev);
 	if (rc)
 		goto out_deinit_hotplug;
 	rc = virtio_mhp_pm_init(vmhp);
@@ -168,7 +168,7 @@ virtio_mhp_region_new(struct virtio_device *vdev,
 	vmhp->sweep = &virtio_mhp_sweep;
 	*rc = virtio_mhp_lay_out_blocks(vmhp);
 	if (!*rc)
-		*rc = virtio_mhp_set_up(vmhp);
+		*rc = virtio_mhp_set_up(vmhp, &vdev->dev);
 	if (!*rc)
 		return vmhp;
 	kfree(vmhp);

@@ -327,7 +327,7 @@ void virtio_mhp_report(struct virtio_mhp *vmhp, unsigned int unit, u16 reason,
 const char *virtio_mhp_reason_name(u16 reason);
 
 /* zone.c: every block in ZONE_MOVABLE; follows what happens to blocks */
-int virtio_mhp_zone_init(struct virtio_mhp *vmhp);
+int virtio_mhp_zone_init(struct virtio_mhp *vmhp, const struct device *any);
 void virtio_mhp_zone_deinit(struct virtio_mhp *vmhp);
 struct device *virtio_mhp_mb_get_device(struct virtio_mhp *vmhp,
 					unsigned int mb);

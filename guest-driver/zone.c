@@ -8,7 +8,6 @@
  * block between PLUGGED, OFFLINE and ONLINE. They run with the hotplug locks
  * held and take nothing but our spinlock.
  */
-#include <linux/cpu.h>
 #include <linux/device.h>
 #include <linux/device/bus.h>
 #include <linux/kobject.h>
@@ -16,21 +15,35 @@
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/sysfs.h>
 
 #include "compat.h"
 #include "virtio_mhp.h"
 
-/* The bus of memory blocks is not exported: reach it through a block. */
-static struct device *virtio_mhp_find_memory_block(u64 addr)
+/*
+ * The bus of memory blocks is not exported: reach it through a block, which is
+ * in the same set as any other device.
+ */
+static struct device *virtio_mhp_find_memory_block(const struct device *any,
+						   u64 addr)
 {
-	struct kset *devices = get_cpu_device(0)->kobj.kset;
+	struct kset *devices = any->kobj.kset;
+	struct device *dev;
 	struct kobject *kobj;
 	char name[32];
 
 	snprintf(name, sizeof(name), "memory%llu",
 		 addr / memory_block_size_bytes());
-	kobj = kset_find_obj(devices, name);
-	return kobj ? container_of(kobj, struct device, kobj) : NULL;
+	kobj = devices ? kset_find_obj(devices, name) : NULL;
+	if (!kobj)
+		return NULL;
+	dev = kobj_to_dev(kobj);
+	/* Others could have that name. */
+	if (dev->bus && !strcmp(dev->bus->name, "memory"))
+		return dev;
+	put_device(dev);
+	return NULL;
 }
 
 /* Context: lock held. */
@@ -151,16 +164,17 @@ static int virtio_mhp_memory_notify(struct notifier_block *nb,
 /**
  * virtio_mhp_zone_init() - start following and vetoing
  * @vmhp: the device, with blocks laid out and reset
+ * @any: any device that is registered
  *
  * Context: may sleep.
  * Return: 0 or negative errno.
  */
-int virtio_mhp_zone_init(struct virtio_mhp *vmhp)
+int virtio_mhp_zone_init(struct virtio_mhp *vmhp, const struct device *any)
 {
 	int rc;
 
 	/* One that surely exists: the one that this object is in. */
-	vmhp->any_mb = virtio_mhp_find_memory_block(virt_to_phys(vmhp));
+	vmhp->any_mb = virtio_mhp_find_memory_block(any, virt_to_phys(vmhp));
 	if (!vmhp->any_mb) {
 		virtio_mhp_err(vmhp,
 			       "the kernel has no memory block devices\n");
@@ -240,7 +254,7 @@ enum virtio_mhp_mb_state virtio_mhp_mb_get_state(struct virtio_mhp *vmhp,
 	return state;
 }
 
-static struct device_attribute *virtio_mhp_state_attr(struct device *dev)
+static struct attribute *virtio_mhp_state_attr(const struct device *dev)
 {
 	const struct attribute_group **group = dev->groups;
 	struct attribute **attr;
@@ -248,27 +262,27 @@ static struct device_attribute *virtio_mhp_state_attr(struct device *dev)
 	for (; group && *group; group++)
 		for (attr = (*group)->attrs; attr && *attr; attr++)
 			if (!strcmp((*attr)->name, "state"))
-				return container_of(*attr,
-						    struct device_attribute,
-						    attr);
+				return *attr;
 	return NULL;
 }
 
 /*
- * A signal, or somebody else holding the hotplug lock, asks for the system
- * call to be restarted. This is none, so start again ourselves.
+ * As sysfs calls it, which knows how an attribute wants to be called. A signal,
+ * or somebody else holding the hotplug lock, asks for the system call to be
+ * restarted. This is none, so start again ourselves.
  */
 static int virtio_mhp_store_state(struct virtio_mhp *vmhp, struct device *dev,
 				  const char *state)
 {
-	struct device_attribute *attr = virtio_mhp_state_attr(dev);
+	const struct sysfs_ops *ops = dev->kobj.ktype->sysfs_ops;
+	struct attribute *attr = virtio_mhp_state_attr(dev);
 	ssize_t rc;
 
-	if (!attr || !attr->store)
+	if (!attr || !ops || !ops->store)
 		return -EOPNOTSUPP;
 	do {
 		flush_signals(current);
-		rc = attr->store(dev, attr, state, strlen(state));
+		rc = ops->store(&dev->kobj, attr, state, strlen(state));
 	} while (rc == -ERESTARTNOINTR && READ_ONCE(vmhp->link));
 	return rc < 0 ? rc : 0;
 }
