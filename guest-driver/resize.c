@@ -65,7 +65,23 @@ static void virtio_mhp_forget_backoffs(struct virtio_mhp *vmhp)
 		vmhp->units[unit].backoff = 0;
 }
 
-/* Once the request is fulfilled, what was in its way is of no interest. */
+/* Is any of a unit added and not online, or all of it online */
+static bool virtio_mhp_unit_is_offline(struct virtio_mhp *vmhp,
+				       unsigned int unit)
+{
+	bool is_offline;
+
+	spin_lock(&vmhp->lock);
+	is_offline =
+		virtio_mhp_unit_has(&vmhp->blocks, unit, VIRTIO_MHP_MB_OFFLINE);
+	spin_unlock(&vmhp->lock);
+	return is_offline;
+}
+
+/*
+ * Once the request is fulfilled, what was in its way is of no interest; but
+ * what is plugged and of no use is.
+ */
 static void virtio_mhp_take_back_reports(struct virtio_mhp *vmhp)
 {
 	unsigned int unit;
@@ -74,7 +90,11 @@ static void virtio_mhp_take_back_reports(struct virtio_mhp *vmhp)
 	vmhp->last_error = 0;
 	spin_unlock(&vmhp->lock);
 	for (unit = 0; unit < vmhp->blocks.nr_units; unit++)
-		virtio_mhp_report(vmhp, unit, VIRTIO_MHP_REASON_NONE, 0);
+		virtio_mhp_report(vmhp, unit,
+				  virtio_mhp_unit_is_offline(vmhp, unit)
+					  ? VIRTIO_MHP_REASON_NOT_ONLINE
+					  : VIRTIO_MHP_REASON_NONE,
+				  0);
 }
 
 /*
@@ -134,11 +154,51 @@ static bool virtio_mhp_is_woken(const struct virtio_mhp *vmhp)
 	       test_bit(VIRTIO_MHP_RETRY, &vmhp->flags);
 }
 
+static bool virtio_mhp_has_news(const struct virtio_mhp *vmhp)
+{
+	return virtio_mhp_is_woken(vmhp) ||
+	       test_bit(VIRTIO_MHP_MOVED, &vmhp->flags);
+}
+
+/*
+ * Userspace moves many blocks at a time, and can do so for ever: it gets a
+ * second before the host is told. Other reports have their own end.
+ */
+static void virtio_mhp_tell_moved(struct virtio_mhp *vmhp)
+{
+	unsigned int unit;
+	bool is_offline;
+
+	wait_event_freezable_timeout(vmhp->wait, virtio_mhp_is_woken(vmhp),
+				     VIRTIO_MHP_WATCH);
+	/* Before looking, so that what moves from now on is seen. */
+	if (!test_and_clear_bit(VIRTIO_MHP_MOVED, &vmhp->flags))
+		return;
+	mutex_lock(&vmhp->pass);
+	for (unit = 0; unit < vmhp->blocks.nr_units; unit++) {
+		is_offline = virtio_mhp_unit_is_offline(vmhp, unit);
+		if (is_offline && !vmhp->units[unit].reason)
+			virtio_mhp_report(vmhp, unit,
+					  VIRTIO_MHP_REASON_NOT_ONLINE, 0);
+		else if (!is_offline && vmhp->units[unit].reason ==
+						VIRTIO_MHP_REASON_NOT_ONLINE)
+			virtio_mhp_report(vmhp, unit, VIRTIO_MHP_REASON_NONE,
+					  0);
+	}
+	mutex_unlock(&vmhp->pass);
+}
+
 static void virtio_mhp_sleep(struct virtio_mhp *vmhp, long timeout)
 {
 	flush_signals(current);
-	wait_event_freezable_timeout(vmhp->wait, virtio_mhp_is_woken(vmhp),
-				     timeout);
+	do {
+		timeout =
+			wait_event_freezable_timeout(vmhp->wait,
+						     virtio_mhp_has_news(vmhp),
+						     timeout);
+		if (test_bit(VIRTIO_MHP_MOVED, &vmhp->flags))
+			virtio_mhp_tell_moved(vmhp);
+	} while (timeout > 0 && !virtio_mhp_is_woken(vmhp));
 }
 
 /*

@@ -85,10 +85,12 @@ enum virtio_mhp_memmap {
  *	virtio_mhp.flags, set and cleared atomically
  * @VIRTIO_MHP_CHANGED: the configuration changed, or there is another device
  * @VIRTIO_MHP_RETRY: something happened that may make a retry worthwhile
+ * @VIRTIO_MHP_MOVED: userspace brought blocks on- or offline, which is told
  */
 enum virtio_mhp_flag {
 	VIRTIO_MHP_CHANGED,
-	VIRTIO_MHP_RETRY
+	VIRTIO_MHP_RETRY,
+	VIRTIO_MHP_MOVED
 };
 
 /**

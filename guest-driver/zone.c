@@ -156,8 +156,10 @@ static int virtio_mhp_memory_notify(struct notifier_block *nb,
 		virtio_mhp_help_shrinking(vmhp, mb);
 		break;
 	default:
-		break;
+		return NOTIFY_OK;
 	}
+	if (action != MEM_GOING_ONLINE && current != vmhp->worker)
+		virtio_mhp_wake(vmhp, VIRTIO_MHP_MOVED);
 	return NOTIFY_OK;
 }
 

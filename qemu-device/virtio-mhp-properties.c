@@ -164,7 +164,7 @@ static const struct {
     {VIRTIO_MHP_UNIT_SIZE_PROP, "size", virtio_mhp_get_unit_size, NULL,
      "What the guest plugs in one go, 0: not known (read-only)"},
     {VIRTIO_MHP_STUCK_SIZE_PROP, "size", virtio_mhp_get_stuck_size, NULL,
-     "How much the guest cannot plug or unplug (read-only)"},
+     "How much the guest cannot plug, unplug or use (read-only)"},
     {VIRTIO_MHP_STUCK_BLOCKS_PROP, "strList", virtio_mhp_get_stuck_blocks, NULL,
      "Which addresses these are, and why (read-only)"},
     {VIRTIO_MHP_COUNTERS_PROP, "struct", virtio_mhp_get_counters, NULL,

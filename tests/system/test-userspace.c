@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support.h"
+#include "told.h"
 
 #define ROUNDS 5
 
@@ -53,6 +53,25 @@ static void test_online_is_followed(void)
     g_free(system_run(guest, "echo online_movable >%s/state", block));
     g_assert_cmpuint(system_attr(guest, "online_size"), ==, growth);
     tear_down();
+}
+
+/*
+ * DRV-STATUS-2: what is plugged and offline is of no use to anybody, and the
+ * request counts as fulfilled
+ */
+static void test_offline_is_reported(void)
+{
+    g_autofree char *block = first_block();
+
+    system_resize(guest, growth);
+    g_free(system_run(guest, "echo offline >%s/state", block));
+    told_wait_stuck(guest, "not-online", true);
+    g_free(system_run(guest, "echo online_movable >%s/state", block));
+    told_wait_stuck(guest, "not-online", false);
+    g_free(system_run(guest, "echo offline >%s/state", block));
+    told_wait_stuck(guest, "not-online", true);
+    tear_down();
+    told_wait_stuck(guest, "not-online", false);
 }
 
 static void test_kernel_zone_is_vetoed(void)
@@ -183,6 +202,9 @@ int main(int argc, char **argv)
     g_test_add_func("/virtio-mhp/system/userspace/a block it onlines is "
                     "followed",
                     test_online_is_followed);
+    g_test_add_func("/virtio-mhp/system/userspace/a block it offlines is "
+                    "reported",
+                    test_offline_is_reported);
     g_test_add_func("/virtio-mhp/system/userspace/onlining to a kernel zone is "
                     "vetoed",
                     test_kernel_zone_is_vetoed);
