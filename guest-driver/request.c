@@ -369,7 +369,8 @@ const char *virtio_mhp_reason_name(u16 reason)
  * @reason: VIRTIO_MHP_REASON_*; NONE takes back an earlier report
  * @error: negative errno that goes with it, 0 with NONE
  *
- * The host is told only what is new, and never asked what it makes of it.
+ * The host is told only what it does not know; if it would not hear, again with
+ * the next report of the unit.
  *
  * Context: worker.
  */
@@ -385,16 +386,17 @@ void virtio_mhp_report(struct virtio_mhp *vmhp, unsigned int unit, u16 reason,
 			cpu_to_le16(blocks->unit_size / vmhp->geo.block_size),
 		.u.status.reason = cpu_to_le16(reason),
 	};
-	bool is_new;
 
 	spin_lock(&vmhp->lock);
-	is_new = vmhp->units[unit].reason != reason;
 	vmhp->units[unit].reason = reason;
 	spin_unlock(&vmhp->lock);
 	if (error)
 		virtio_mhp_note_error(vmhp, unit,
 				      virtio_mhp_reason_name(reason), error);
 
-	if (is_new && virtio_mhp_has_feature(vmhp, VIRTIO_MHP_F_STATUS))
-		virtio_mhp_send(vmhp, &req);
+	if (vmhp->units[unit].told == reason ||
+	    !virtio_mhp_has_feature(vmhp, VIRTIO_MHP_F_STATUS))
+		return;
+	if (!virtio_mhp_send(vmhp, &req))
+		vmhp->units[unit].told = reason;
 }

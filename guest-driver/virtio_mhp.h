@@ -111,7 +111,8 @@ struct virtio_mhp_mb {
  * struct virtio_mhp_unit - what is known of one unit
  * @next_try: jiffies before which vacating it is not tried again
  * @backoff: seconds from the latest failure to @next_try, 0 if none failed
- * @reason: VIRTIO_MHP_REASON_* of the latest failure, as told to the host
+ * @reason: VIRTIO_MHP_REASON_* of the latest failure
+ * @told: what of these the host knows
  * @left: used pages that were left after the best attempt to vacate it
  * @needs: virtio_mhp_room() that it takes to vacate it, 0 if it failed
  *	otherwise
@@ -121,6 +122,7 @@ struct virtio_mhp_unit {
 	unsigned long next_try;
 	u16 backoff;
 	u16 reason;
+	u16 told;
 	u32 left;
 	unsigned long needs;
 	unsigned long stuck_pfn;

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "faulty.h"
+#include "told.h"
 
 #define GROWTH (4 * MEMORY_BLOCK_SIZE)
 #define REGION_SIZE (GROWTH + MEMORY_BLOCK_SIZE)
@@ -392,6 +393,22 @@ static void test_memmap_and_status_fail(void)
     check_goes_on();
 }
 
+/* The host would not hear it at first: it is told when the block fails again */
+static void test_report_is_repeated(void)
+{
+    resize(MEMORY_BLOCK_SIZE);
+    faulty_answer(fault, VIRTIO_MHP_REQ_STATUS, 1, VIRTIO_MHP_RESP_BUSY,
+                  sizeof(struct virtio_mhp_resp));
+    trouble("offline", EBUSY, ALWAYS);
+    system_request(guest, 0);
+    faulty_wait_hit(fault);
+    told_wait_stuck(guest, "busy", true);
+    trouble("offline", EBUSY, 0);
+    check_size(0);
+    told_wait_stuck(guest, "busy", false);
+    check_goes_on();
+}
+
 /* Values that cannot be, in the middle of everything */
 static void test_absurd_configuration(void)
 {
@@ -602,6 +619,7 @@ int main(int argc, char **argv)
     ADD("a refused request is not repeated at once",
         test_refused_request_is_not_repeated_at_once);
     ADD("MEMMAP and STATUS fail once", test_memmap_and_status_fail);
+    ADD("a report that was not taken is repeated", test_report_is_repeated);
     ADD("the configuration cannot be", test_absurd_configuration);
     ADD("the configuration is not true", test_false_configuration);
     ADD("an answer comes late", test_late_answer);
