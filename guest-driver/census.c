@@ -7,51 +7,10 @@
 #include <linux/mm.h>
 #include <linux/page-flags.h>
 #include <linux/sched.h>
+#include <linux/vmstat.h>
 
 #include "census.h"
-#include "compat.h"
 #include "virtio_mhp.h"
-
-/* The page may be freed, split or merged under our eyes. */
-static unsigned long virtio_mhp_free_run(struct page *page)
-{
-	unsigned long order;
-
-	if (!PageBuddy(page))
-		return 0;
-	order = READ_ONCE(page_private(page));
-	return order <= VIRTIO_MHP_MAX_ORDER ? 1UL << order : 1;
-}
-
-/* Neither on the way to or from the LRU lists, nor movable in another way */
-static bool virtio_mhp_page_is_kernels(struct page *page)
-{
-	struct folio *folio = page_folio(page);
-
-	if (PageReserved(page))
-		return true;
-	return page_count(page) && !folio_test_lru(folio) &&
-	       !READ_ONCE(folio->mapping);
-}
-
-/*
- * In use, but by more than what maps it and caches it: somebody else holds it
- * and may not let go. Of large folios only the pins are known.
- */
-static bool virtio_mhp_page_is_pinned(struct page *page)
-{
-	int expected = atomic_read(&page->_mapcount) + 1;
-
-	if (PageCompound(page))
-		return folio_maybe_dma_pinned(page_folio(page));
-	if (!PageLRU(page))
-		return false;
-	if (PageAnon(page))
-		expected += folio_test_swapcache(page_folio(page));
-	else
-		expected += 1 + !!PagePrivate(page);
-	return page_count(page) > expected;
-}
 
 static void virtio_mhp_count_hugetlb(struct virtio_mhp_census *census,
 				     struct page *page)
@@ -96,6 +55,10 @@ static void virtio_mhp_count_used(struct virtio_mhp_census *census,
 	census->nr_used++;
 	if (folio_test_lru(folio) && !folio_test_swapbacked(folio))
 		census->nr_cache++;
+	if (virtio_mhp_page_is_dirty(page))
+		census->nr_dirty++;
+	if (virtio_mhp_page_is_in_io(page) && !census->nr_io++)
+		census->io_pfn = page_to_pfn(page);
 	if (virtio_mhp_page_is_kernels(page))
 		virtio_mhp_count_kernels(census, folio);
 	else if (virtio_mhp_page_is_pinned(page))
@@ -112,18 +75,24 @@ static void virtio_mhp_mb_count(struct virtio_mhp *vmhp, unsigned int mb,
 	const u64 addr = virtio_mhp_mb_addr(&vmhp->blocks, mb);
 	unsigned long pfn = PHYS_PFN(addr + vmhp->mbs[mb].memmap_size);
 	const unsigned long end = PHYS_PFN(addr + vmhp->blocks.mb_size);
+	const int rc = virtio_mhp_mb_hold_pages(vmhp, mb);
 
-	if (virtio_mhp_mb_get_state(vmhp, mb) != VIRTIO_MHP_MB_ONLINE)
+	if (rc) {
+		/* Who is about to offline it may be stuck in there. */
+		census->is_held |= rc == -EBUSY;
 		return;
+	}
 	while (pfn < end) {
 		struct page *page = pfn_to_page(pfn);
-		unsigned long nr = min(virtio_mhp_free_run(page), end - pfn);
+		unsigned long nr =
+			min(virtio_mhp_page_free_run(page), end - pfn);
 
 		if (!nr)
 			virtio_mhp_count_used(census, page);
 		census->nr_free += nr;
 		pfn += nr ?: 1;
 	}
+	virtio_mhp_mb_release_pages(vmhp, mb);
 }
 
 /**
@@ -154,9 +123,13 @@ static bool virtio_mhp_pfn_is_kernels(struct virtio_mhp *vmhp,
 {
 	const unsigned int mb = virtio_mhp_mb_at(&vmhp->blocks, PFN_PHYS(pfn));
 	struct page *page = pfn_to_page(pfn);
+	bool is_kernels;
 
-	return virtio_mhp_mb_get_state(vmhp, mb) == VIRTIO_MHP_MB_ONLINE &&
-	       !PageBuddy(page) && virtio_mhp_page_is_kernels(page);
+	if (virtio_mhp_mb_hold_pages(vmhp, mb))
+		return false;
+	is_kernels = !PageBuddy(page) && virtio_mhp_page_is_kernels(page);
+	virtio_mhp_mb_release_pages(vmhp, mb);
+	return is_kernels;
 }
 
 /**
@@ -192,8 +165,9 @@ void virtio_mhp_census_confirm(struct virtio_mhp *vmhp,
  * @census: its census
  *
  * Huge pages need a free one elsewhere, and taking those of a pool is not what
- * the pool is for: such units come after all without. A stuck page takes all
- * the time there is: such units come last.
+ * the pool is for; dirty pages may come into I/O at any time while others are:
+ * such units come after all without. A stuck page takes all the time there is,
+ * and so may one that waits for storage: such units come last.
  *
  * Context: any.
  * Return: a figure to compare with that of other units.
@@ -204,9 +178,10 @@ unsigned int virtio_mhp_census_cost(const struct virtio_mhp_census *census)
 		census->nr_free + census->nr_used + census->nr_pool;
 	unsigned long cost = census->nr_used;
 
-	if (census->nr_hugetlb || census->nr_pool)
+	if (census->nr_hugetlb || census->nr_pool ||
+	    (census->nr_dirty && global_node_page_state(NR_WRITEBACK)))
 		cost += all;
-	if (census->stuck_pfn)
+	if (census->stuck_pfn || census->nr_io || census->is_held)
 		cost += 2 * all;
 	return min_t(unsigned long, cost, INT_MAX);
 }
@@ -236,6 +211,8 @@ bool virtio_mhp_census_is_promising(const struct virtio_mhp_census *census)
  */
 u16 virtio_mhp_census_reason(const struct virtio_mhp_census *census, int error)
 {
+	if (error == -EINPROGRESS)
+		return VIRTIO_MHP_REASON_WRITEBACK;
 	if (census->nr_kernel)
 		return VIRTIO_MHP_REASON_KERNEL_MEMORY;
 	/* A pool's pages refuse to go when they are promised to somebody. */
@@ -244,19 +221,4 @@ u16 virtio_mhp_census_reason(const struct virtio_mhp_census *census, int error)
 	if (census->nr_pinned)
 		return VIRTIO_MHP_REASON_PINNED;
 	return VIRTIO_MHP_REASON_BUSY;
-}
-
-/**
- * virtio_mhp_pfn_is_stuck() - is a page still what a census found stuck
- * @pfn: stuck_pfn of a census of a unit that is still added
- *
- * Context: any.
- * Return: true if it is.
- */
-bool virtio_mhp_pfn_is_stuck(unsigned long pfn)
-{
-	struct page *page = pfn_to_page(pfn);
-
-	return !PageBuddy(page) && (virtio_mhp_page_is_kernels(page) ||
-				    virtio_mhp_page_is_pinned(page));
 }

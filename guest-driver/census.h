@@ -3,15 +3,26 @@
  * What the pages of a unit are used for: what it would cost to vacate it, and
  * what keeps it from being vacated. Looks at the struct pages of our own added
  * blocks without locks: the figures may be stale at once, so they only choose,
- * estimate and explain. Only the worker removes blocks, and only the worker
- * takes a census, so the struct pages stay while it looks.
+ * estimate and explain.
  */
 #ifndef _VIRTIO_MHP_CENSUS_H
 #define _VIRTIO_MHP_CENSUS_H
 
 #include <linux/types.h>
 
+struct page;
 struct virtio_mhp;
+
+/* pages.c: what a page is used for */
+unsigned long virtio_mhp_page_free_run(struct page *page);
+bool virtio_mhp_page_is_kernels(struct page *page);
+bool virtio_mhp_page_is_pinned(struct page *page);
+bool virtio_mhp_page_is_in_io(struct page *page);
+bool virtio_mhp_page_is_dirty(struct page *page);
+int virtio_mhp_mb_hold_pages(struct virtio_mhp *vmhp, unsigned int mb);
+void virtio_mhp_mb_release_pages(struct virtio_mhp *vmhp, unsigned int mb);
+bool virtio_mhp_pfn_is_stuck(struct virtio_mhp *vmhp, unsigned long pfn);
+int virtio_mhp_mb_wait_for_io(struct virtio_mhp *vmhp, unsigned int mb);
 
 #define VIRTIO_MHP_SUSPECTS_MAX 8
 
@@ -24,6 +35,10 @@ struct virtio_mhp;
  * @nr_pool: pages in hugetlb's pools, not used by anybody
  * @nr_pinned: used pages that are held by more than what maps and caches them
  * @nr_kernel: used pages that nobody but the kernel can have allocated
+ * @nr_dirty: used pages that cache files and are newer than these
+ * @nr_io: used pages that are being read or written, or are locked otherwise
+ * @io_pfn: the first page that is in @nr_io, or 0
+ * @is_held: somebody else is onlining or offlining a block of the unit
  * @stuck_pfn: the first page that is in @nr_pinned or @nr_kernel, or 0
  * @pinned_pfn: the first page that is in @nr_pinned, or 0
  * @nr_suspects: how many of @suspects there are
@@ -37,6 +52,10 @@ struct virtio_mhp_census {
 	unsigned long nr_pool;
 	unsigned long nr_pinned;
 	unsigned long nr_kernel;
+	unsigned long nr_dirty;
+	unsigned long nr_io;
+	unsigned long io_pfn;
+	bool is_held;
 	unsigned long stuck_pfn;
 	unsigned long pinned_pfn;
 	unsigned int nr_suspects;
@@ -51,7 +70,6 @@ void virtio_mhp_census_confirm(struct virtio_mhp *vmhp,
 unsigned int virtio_mhp_census_cost(const struct virtio_mhp_census *census);
 bool virtio_mhp_census_is_promising(const struct virtio_mhp_census *census);
 u16 virtio_mhp_census_reason(const struct virtio_mhp_census *census, int error);
-bool virtio_mhp_pfn_is_stuck(unsigned long pfn);
 
 /* room.c: where the pages could go */
 unsigned long virtio_mhp_room(const struct virtio_mhp *vmhp);

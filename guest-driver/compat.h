@@ -15,6 +15,7 @@
 #include <linux/module.h>
 #include <linux/string.h>
 #include <linux/sysfs.h>
+#include <linux/page-flags.h>
 #include <linux/version.h>
 
 #if !IS_ENABLED(CONFIG_MEMORY_HOTPLUG) ||                                     \
@@ -46,6 +47,21 @@ virtio_mhp_nr_vmemmap_pages(const struct device *dev)
 #else
 #define VIRTIO_MHP_MAX_ORDER (MAX_ORDER - 1)
 #endif
+
+/*
+ * A page that its owner knows how to move, as zsmalloc and balloons do: a type
+ * of its own as of 6.17, before that a mark in its mapping
+ */
+static inline bool virtio_mhp_page_has_movable_ops(struct page *page)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 17, 0)
+	return page_has_movable_ops(page);
+#else
+	const unsigned long mapping = (unsigned long)READ_ONCE(page->mapping);
+
+	return (mapping & PAGE_MAPPING_FLAGS) == PAGE_MAPPING_MOVABLE;
+#endif
+}
 
 /* An event that only some kernels have: a block is to be onlined, to any zone */
 static inline bool virtio_mhp_is_prepare_online(unsigned long action)

@@ -15,6 +15,7 @@
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
+#include "census.h"
 #include "trace.h"
 #include "virtio_mhp.h"
 
@@ -194,13 +195,19 @@ static void virtio_mhp_deadline(struct timer_list *timer)
 static int virtio_mhp_offline_and_remove(struct virtio_mhp *vmhp,
 					 unsigned int mb)
 {
+	int rc;
+
 	/*
 	 * A newer request, coming just now, must not wait for the deadline. A
 	 * block that is not online takes no time and may as well go.
 	 */
-	if (virtio_mhp_is_interrupted(vmhp) &&
-	    virtio_mhp_mb_get_state(vmhp, mb) == VIRTIO_MHP_MB_ONLINE)
-		return -EINTR;
+	if (virtio_mhp_mb_get_state(vmhp, mb) == VIRTIO_MHP_MB_ONLINE) {
+		if (virtio_mhp_is_interrupted(vmhp))
+			return -EINTR;
+		rc = virtio_mhp_mb_wait_for_io(vmhp, mb);
+		if (rc)
+			return rc;
+	}
 	return offline_and_remove_memory(virtio_mhp_mb_addr(&vmhp->blocks, mb),
 					 vmhp->blocks.mb_size);
 }
@@ -212,11 +219,13 @@ static int virtio_mhp_offline_and_remove(struct virtio_mhp *vmhp,
  *
  * The kernel would try for ever to vacate a block with a pinned page, so a
  * signal to the worker ends it: at the deadline, or when there is a newer
- * request. It then rolls back.
+ * request. It then rolls back. For a page in I/O it would not even see that:
+ * wait for these before.
  *
  * Context: worker.
  * Return: 0 and the block is PLUGGED; -EAGAIN: interrupted; -ETIME: the
- *	deadline passed; else negative errno.
+ *	deadline passed; -EINPROGRESS: before the pages were out of I/O; else
+ *	negative errno.
  */
 int virtio_mhp_mb_remove(struct virtio_mhp *vmhp, unsigned int mb)
 {
@@ -241,10 +250,10 @@ int virtio_mhp_mb_remove(struct virtio_mhp *vmhp, unsigned int mb)
 
 	virtio_mhp_dbg(vmhp, "remove %#llx-%#llx: %d\n", addr,
 		       addr + vmhp->blocks.mb_size - 1, rc);
-	if (rc != -EINTR)
+	if (rc != -EINTR && rc != -EINPROGRESS)
 		return rc;
 	/* Who was not given the time is not to blame. */
-	return READ_ONCE(vmhp->timed_out) && !virtio_mhp_is_interrupted(vmhp)
-		       ? -ETIME
-		       : -EAGAIN;
+	if (!READ_ONCE(vmhp->timed_out) || virtio_mhp_is_interrupted(vmhp))
+		return -EAGAIN;
+	return rc == -EINTR ? -ETIME : rc;
 }

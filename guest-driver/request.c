@@ -24,6 +24,7 @@ static const char *const virtio_mhp_reason_names[] = {
 	[VIRTIO_MHP_REASON_NOT_ADDED] = "not-added",
 	[VIRTIO_MHP_REASON_NOT_ONLINE] = "not-online",
 	[VIRTIO_MHP_REASON_NO_MEMMAP] = "no-memmap",
+	[VIRTIO_MHP_REASON_WRITEBACK] = "writeback",
 };
 
 static int virtio_mhp_submit(struct virtio_mhp *vmhp,

@@ -21,15 +21,12 @@ static bool virtio_mhp_unit_has_cleared(struct virtio_mhp *vmhp,
 					unsigned int unit)
 {
 	const struct virtio_mhp_unit *u = &vmhp->units[unit];
-	unsigned int mb;
 
 	if (u->needs)
 		return virtio_mhp_room(vmhp) >= u->needs;
 	if (!u->stuck_pfn)
 		return false;
-	mb = virtio_mhp_mb_at(&vmhp->blocks, PFN_PHYS(u->stuck_pfn));
-	return virtio_mhp_mb_get_state(vmhp, mb) == VIRTIO_MHP_MB_ONLINE &&
-	       !virtio_mhp_pfn_is_stuck(u->stuck_pfn);
+	return !virtio_mhp_pfn_is_stuck(vmhp, u->stuck_pfn);
 }
 
 /**
@@ -104,7 +101,8 @@ static void virtio_mhp_unit_failed(struct virtio_mhp *vmhp, unsigned int unit,
 	if (virtio_mhp_unit_came_closer(u, census->nr_used))
 		u->backoff = 0;
 	virtio_mhp_unit_back_off(vmhp, unit, 1);
-	u->stuck_pfn = census->stuck_pfn;
+	u->stuck_pfn = error == -EINPROGRESS ? census->io_pfn
+					     : census->stuck_pfn;
 	u->needs = error == -ENOSPC ? virtio_mhp_room_needed(vmhp, census) : 0;
 	trace_virtio_mhp_vacate(vmhp->index,
 				virtio_mhp_unit_addr(&vmhp->blocks, unit),

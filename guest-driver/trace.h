@@ -48,7 +48,8 @@ TRACE_DEFINE_ENUM(VIRTIO_MHP_MB_ONLINE);
 		{ VIRTIO_MHP_REASON_PINNED, "pinned" },			\
 		{ VIRTIO_MHP_REASON_HUGETLB, "hugetlb" },		\
 		{ VIRTIO_MHP_REASON_NO_ROOM, "no-room" },		\
-		{ VIRTIO_MHP_REASON_KERNEL_MEMORY, "kernel-memory" })
+		{ VIRTIO_MHP_REASON_KERNEL_MEMORY, "kernel-memory" },	\
+		{ VIRTIO_MHP_REASON_WRITEBACK, "writeback" })
 
 /* A memory block's state changes; the hotplug locks may be held. */
 TRACE_EVENT(virtio_mhp_block,

@@ -12,6 +12,7 @@
  *   memmap.c   can the memmap be on the block, and is it
  *   request.c  requests of a region, over its link
  *   zone.c     every block in ZONE_MOVABLE; follows what happens to blocks
+ *   pages.c    what single pages are used for (census.h)
  *   hotplug.c  blocks into Linux and out of it
  *   census.c   what the pages of a unit are used for (census.h)
  *   room.c     where they could go (census.h)

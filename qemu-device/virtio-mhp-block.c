@@ -192,6 +192,7 @@ const char *virtio_mhp_reason_name(uint16_t reason)
         [VIRTIO_MHP_REASON_NOT_ADDED] = "not-added",
         [VIRTIO_MHP_REASON_NOT_ONLINE] = "not-online",
         [VIRTIO_MHP_REASON_NO_MEMMAP] = "no-memmap",
+        [VIRTIO_MHP_REASON_WRITEBACK] = "writeback",
     };
 
     return reason < G_N_ELEMENTS(names) ? names[reason] : NULL;

@@ -101,7 +101,7 @@ static uint16_t model_state(const Model *model, Range range)
 /* DEV-STATUS-1 */
 static uint16_t model_status(Model *model, Range range, uint16_t reason)
 {
-    if (reason > VIRTIO_MHP_REASON_NO_MEMMAP) {
+    if (reason > VIRTIO_MHP_REASON_WRITEBACK) {
         return VIRTIO_MHP_RESP_ERROR;
     }
     for (unsigned i = range.first; i < range.end; i++) {
@@ -229,7 +229,7 @@ char *model_reports(const Model *model)
 {
     static const char *const names[] = {
         "none",          "busy",      "pinned",     "hugetlb",   "no-room",
-        "kernel-memory", "not-added", "not-online", "no-memmap",
+        "kernel-memory", "not-added", "not-online", "no-memmap", "writeback",
     };
     GString *lines = g_string_new(NULL);
     unsigned end;

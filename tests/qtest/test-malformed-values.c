@@ -124,7 +124,7 @@ static void test_values(void)
         {"PLUG with another high byte", 0x200, FREE, 1, "ERROR"},
         {"the highest type", 0xffff, FREE, 1, "ERROR"},
         {"the reason after the last", VIRTIO_MHP_REQ_STATUS, REGION,
-         1 | (VIRTIO_MHP_REASON_NO_MEMMAP + 1) << 16, "ERROR"},
+         1 | (VIRTIO_MHP_REASON_WRITEBACK + 1) << 16, "ERROR"},
         {"a reason with another high byte", VIRTIO_MHP_REQ_STATUS, REGION,
          1 | 0x101 << 16, "ERROR"},
         {"the highest reason", VIRTIO_MHP_REQ_STATUS, REGION,

@@ -262,11 +262,11 @@ static void test_status(void)
 
     mhp_expect(mhp_plug(mhp, 0, 2), ACK);
     for (uint16_t reason = VIRTIO_MHP_REASON_NONE;
-         reason <= VIRTIO_MHP_REASON_NO_MEMMAP; reason++) {
+         reason <= VIRTIO_MHP_REASON_WRITEBACK; reason++) {
         g_test_message("reason %u", reason);
         mhp_expect(mhp_status(mhp, 0, 4, reason), ACK);
     }
-    mhp_expect(mhp_status(mhp, 0, 4, VIRTIO_MHP_REASON_NO_MEMMAP + 1), ERROR);
+    mhp_expect(mhp_status(mhp, 0, 4, VIRTIO_MHP_REASON_WRITEBACK + 1), ERROR);
     mhp_expect(mhp_status(mhp, 0, 4, UINT16_MAX), ERROR);
     g_assert_cmpuint(mhp_size(mhp), ==, 2 * MHP_BLOCK_SIZE);
 }

@@ -57,8 +57,8 @@ void system_init(int *argc, char ***argv)
     }
 }
 
-static Guest *system_new_sized(uint64_t boot_size, uint64_t region_size,
-                               const char *cmdline)
+Guest *system_new_sized(uint64_t boot_size, uint64_t region_size,
+                        const char *cmdline)
 {
     GuestConfig config = {
         .kver = system_kver(),

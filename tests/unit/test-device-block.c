@@ -176,10 +176,10 @@ static void test_plugged_size_counts_blocks(VirtIOMHPBlocks *blocks,
 /* DEV-STATUS-1 */
 static void test_reasons_of_the_header_have_names(void)
 {
-    for (uint16_t i = 0; i <= VIRTIO_MHP_REASON_NO_MEMMAP; i++) {
+    for (uint16_t i = 0; i <= VIRTIO_MHP_REASON_WRITEBACK; i++) {
         g_assert_nonnull(virtio_mhp_reason_name(i));
     }
-    g_assert_null(virtio_mhp_reason_name(VIRTIO_MHP_REASON_NO_MEMMAP + 1));
+    g_assert_null(virtio_mhp_reason_name(VIRTIO_MHP_REASON_WRITEBACK + 1));
     g_assert_null(virtio_mhp_reason_name(UINT16_MAX));
     g_assert_cmpstr(virtio_mhp_reason_name(VIRTIO_MHP_REASON_PINNED), ==,
                     "pinned");

@@ -109,6 +109,7 @@ struct virtio_mhp_req_memmap {
 #define VIRTIO_MHP_REASON_NOT_ADDED	6 /* the kernel did not add it */
 #define VIRTIO_MHP_REASON_NOT_ONLINE	7 /* it did not come online as wanted */
 #define VIRTIO_MHP_REASON_NO_MEMMAP	8 /* its memmap cannot be on it */
+#define VIRTIO_MHP_REASON_WRITEBACK	9 /* pages wait for storage */
 
 /**
  * struct virtio_mhp_req_status - report of blocks that are stuck (F_STATUS)
