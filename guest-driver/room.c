@@ -4,11 +4,15 @@
  * complain about failed allocations until the deadline. So this is meant to be
  * on the safe side: it counts only what the kernel would really hand out for a
  * page that is moved, and leaves some for others.
+ *
+ * Free swap is no room: compressed swap takes the very memory that is to be
+ * made free, other swap as long as its device likes, and nobody outside the
+ * kernel can tell the two apart.
  */
 #include <linux/minmax.h>
+#include <linux/mm.h>
 #include <linux/mmzone.h>
 #include <linux/nodemask.h>
-#include <linux/swap.h>
 #include <linux/vmstat.h>
 
 #include "census.h"
@@ -35,12 +39,6 @@ static unsigned long virtio_mhp_zone_room(struct zone *zone)
 	return max(room, 0L);
 }
 
-static unsigned long virtio_mhp_zone_anon(struct zone *zone)
-{
-	return zone_page_state(zone, NR_ZONE_INACTIVE_ANON) +
-	       zone_page_state(zone, NR_ZONE_ACTIVE_ANON);
-}
-
 /* The kernel moves pages off the node if there is any other with memory. */
 static bool virtio_mhp_room_is_elsewhere(void)
 {
@@ -58,7 +56,7 @@ static bool virtio_mhp_room_is_elsewhere(void)
 unsigned long virtio_mhp_room(const struct virtio_mhp *vmhp)
 {
 	const nodemask_t *nodes = &node_states[N_MEMORY];
-	unsigned long room = 0, anon = 0;
+	unsigned long room = 0;
 	struct zone *zone;
 	unsigned int nid, i;
 
@@ -68,14 +66,11 @@ unsigned long virtio_mhp_room(const struct virtio_mhp *vmhp)
 			continue;
 		for (i = 0; i < MAX_NR_ZONES; i++) {
 			zone = &NODE_DATA(nid)->node_zones[i];
-			if (!managed_zone(zone))
-				continue;
-			room += virtio_mhp_zone_room(zone);
-			anon += virtio_mhp_zone_anon(zone);
+			if (managed_zone(zone))
+				room += virtio_mhp_zone_room(zone);
 		}
 	}
-	/* What is swapped out makes room as well, at its own pace. */
-	return room + min_t(unsigned long, anon, get_nr_swap_pages()) / 2;
+	return room;
 }
 
 /**

@@ -15,6 +15,23 @@
 #define PAGE_SIZE 4096UL
 #define MIB (1UL << 20)
 
+/* An even sequence of all numbers but 0, for a compressor as good as random */
+static uint64_t fill_next(uint64_t state)
+{
+    state ^= state << 13;
+    state ^= state >> 7;
+    return state ^ state << 17;
+}
+
+static void fill_noise(char *memory, size_t size)
+{
+    uint64_t *words = (uint64_t *)memory, state = 1;
+
+    for (size_t i = 0; i < size / sizeof(*words); i++) {
+        words[i] = state = fill_next(state);
+    }
+}
+
 static char *fill_map(size_t size, int advice)
 {
     char *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
@@ -64,17 +81,22 @@ int tool_fill(int argc, char **argv)
     const char *kind = argc == 3 ? argv[1] : "";
     int is_fragmented = strcmp(kind, "fragments") == 0;
     int is_thp = strcmp(kind, "thp") == 0;
+    int is_noise = strcmp(kind, "noise") == 0;
     size_t filled = is_fragmented ? fill_more_than(size) : size;
     char *memory;
 
-    if (!size || (!is_fragmented && !is_thp && strcmp(kind, "pages") != 0)) {
-        fprintf(stderr, "usage: mhp-fill pages|thp|fragments MIB\n");
+    if (!size || (!is_fragmented && !is_thp && !is_noise &&
+                  strcmp(kind, "pages") != 0)) {
+        fprintf(stderr, "usage: mhp-fill pages|noise|thp|fragments MIB\n");
         return 2;
     }
     memory = fill_map(filled, is_thp ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
     if (!memory) {
         perror("cannot map the memory");
         return 1;
+    }
+    if (is_noise) {
+        fill_noise(memory, filled);
     }
     if (is_fragmented) {
         fill_free_all_but(memory, filled, size);

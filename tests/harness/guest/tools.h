@@ -25,8 +25,9 @@ int tool_fifo(int argc, char **argv);
  * mhp-fill KIND MIB
  *
  * Fill memory, print "filled MIB" and hold it until killed. KIND is pages (of 4
- * KiB), thp, or fragments: twice as many pages, or as many as there is room
- * for, of which random ones are freed again until so many are left.
+ * KiB), noise (pages that cannot be compressed), thp, or fragments: twice as
+ * many pages, or as many as there is room for, of which random ones are freed
+ * again until so many are left.
  */
 int tool_fill(int argc, char **argv);
 
