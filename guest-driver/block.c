@@ -371,18 +371,16 @@ unsigned int virtio_mhp_unit_in_plug_order(unsigned int nr_units,
 
 /*
  * Vacating the moat makes vacating all others cheap, so it goes first; the
- * lowest unit is what makes the moat work, so it goes last.
+ * lowest unit is what makes the moat work, so it goes last. What costs nothing
+ * is better gone: it comes right after the moat, whichever it is.
  */
-static int virtio_mhp_candidate_rank(unsigned int unit)
+static int virtio_mhp_candidate_rank(const struct virtio_mhp_candidate *c)
 {
-	switch (unit) {
-	case VIRTIO_MHP_UNIT_MOAT:
+	if (c->unit == VIRTIO_MHP_UNIT_MOAT)
 		return 0;
-	case VIRTIO_MHP_UNIT_LOWEST:
-		return 2;
-	default:
+	if (!c->cost)
 		return 1;
-	}
+	return c->unit == VIRTIO_MHP_UNIT_LOWEST ? 3 : 2;
 }
 
 /**
@@ -390,8 +388,8 @@ static int virtio_mhp_candidate_rank(unsigned int unit)
  * @a: pointer to a struct virtio_mhp_candidate
  * @b: pointer to another
  *
- * The moat first and the lowest unit last, in between the cheapest first and
- * of equal ones the highest.
+ * The moat first, then units without cost, and the lowest unit last; in between
+ * the cheapest first and of equal ones the highest.
  *
  * Context: any.
  * Return: less than, equal to or greater than 0, as for sort().
@@ -399,8 +397,8 @@ static int virtio_mhp_candidate_rank(unsigned int unit)
 int virtio_mhp_candidate_cmp(const void *a, const void *b)
 {
 	const struct virtio_mhp_candidate *ca = a, *cb = b;
-	const int rank_a = virtio_mhp_candidate_rank(ca->unit);
-	const int rank_b = virtio_mhp_candidate_rank(cb->unit);
+	const int rank_a = virtio_mhp_candidate_rank(ca);
+	const int rank_b = virtio_mhp_candidate_rank(cb);
 
 	if (rank_a != rank_b)
 		return rank_a - rank_b;

@@ -48,6 +48,11 @@ static void virtio_mhp_count_used(struct virtio_mhp_census *census,
 {
 	struct folio *folio = page_folio(page);
 
+	/* It is not moved, and nobody misses it. */
+	if (PageHWPoison(page)) {
+		census->nr_poisoned++;
+		return;
+	}
 	if (PageHuge(page)) {
 		virtio_mhp_count_hugetlb(census, page);
 		return;
@@ -164,10 +169,12 @@ void virtio_mhp_census_confirm(struct virtio_mhp *vmhp,
  * virtio_mhp_census_cost() - what it would take to vacate a unit
  * @census: its census
  *
- * Huge pages need a free one elsewhere, and taking those of a pool is not what
- * the pool is for; dirty pages may come into I/O at any time while others are:
- * such units come after all without. A stuck page takes all the time there is,
- * and so may one that waits for storage: such units come last.
+ * A poisoned page is of no use: such units go first, so that the host can give
+ * sound memory the next time. Huge pages need a free one elsewhere, and taking
+ * those of a pool is not what the pool is for; dirty pages may come into I/O
+ * at any time while others are: such units come after all without. A stuck page
+ * takes all the time there is, and so may one that waits for storage: such
+ * units come last.
  *
  * Context: any.
  * Return: a figure to compare with that of other units.
@@ -176,13 +183,13 @@ unsigned int virtio_mhp_census_cost(const struct virtio_mhp_census *census)
 {
 	const unsigned long all =
 		census->nr_free + census->nr_used + census->nr_pool;
-	unsigned long cost = census->nr_used;
+	unsigned long cost = census->nr_poisoned ? 0 : census->nr_used + 1;
 
 	if (census->nr_hugetlb || census->nr_pool ||
 	    (census->nr_dirty && global_node_page_state(NR_WRITEBACK)))
 		cost += all;
 	if (census->stuck_pfn || census->nr_io || census->is_held)
-		cost += 2 * all;
+		cost += 2 * all + 1;
 	return min_t(unsigned long, cost, INT_MAX);
 }
 

@@ -35,6 +35,7 @@ int virtio_mhp_mb_wait_for_io(struct virtio_mhp *vmhp, unsigned int mb);
  * @nr_pool: pages in hugetlb's pools, not used by anybody
  * @nr_pinned: used pages that are held by more than what maps and caches them
  * @nr_kernel: used pages that nobody but the kernel can have allocated
+ * @nr_poisoned: pages with a fault in the memory itself, not in @nr_used
  * @nr_dirty: used pages that cache files and are newer than these
  * @nr_io: used pages that are being read or written, or are locked otherwise
  * @io_pfn: the first page that is in @nr_io, or 0
@@ -52,6 +53,7 @@ struct virtio_mhp_census {
 	unsigned long nr_pool;
 	unsigned long nr_pinned;
 	unsigned long nr_kernel;
+	unsigned long nr_poisoned;
 	unsigned long nr_dirty;
 	unsigned long nr_io;
 	unsigned long io_pfn;

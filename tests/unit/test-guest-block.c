@@ -301,7 +301,7 @@ static void test_plugs_each_unit_once_and_the_moat_last(void)
 static void test_vacates_the_moat_first_and_the_lowest_last(void)
 {
     static const struct virtio_mhp_candidate sorted[] = {
-        {1, 30000}, {7, 0}, {3, 0}, {9, 12}, {2, 13}, {0, 0},
+        {1, 30000}, {7, 0}, {3, 0}, {0, 0}, {9, 12}, {2, 13}, {0, 1},
     };
     const int nr = G_N_ELEMENTS(sorted);
 

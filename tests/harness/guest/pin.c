@@ -3,12 +3,14 @@
  * mhp-pin: takes anonymous memory until a page of it lies in the wanted range
  * of physical addresses, pins that page by putting it into a pipe (vmsplice
  * holds a reference that migration cannot move), and gives the rest back. With
- * a NUMA node given, it takes memory from there alone.
+ * a NUMA node given, it takes memory from there alone. Or it has the kernel
+ * take that page for broken.
  */
 #include "tools.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -79,6 +81,23 @@ static int pin_hold(char *page, uint64_t paddr)
     }
 }
 
+static void pin_survive(int signal)
+{
+    (void)signal;
+}
+
+static int pin_poison(char *page, uint64_t paddr)
+{
+    /* The kernel kills who has such a page and does not say what to do then */
+    signal(SIGBUS, pin_survive);
+    if (madvise(page, PAGE_SIZE, MADV_HWPOISON) < 0) {
+        fprintf(stderr, "cannot poison a page: %s\n", strerror(errno));
+        return errno == EINVAL ? 77 : 1;
+    }
+    printf("poisoned %llx\n", (unsigned long long)paddr);
+    return 0;
+}
+
 static int pin_bind(const char *node)
 {
     unsigned long mask = 1UL << strtoul(node, NULL, 10);
@@ -93,10 +112,12 @@ int tool_pin(int argc, char **argv)
     int pagemap = open("/proc/self/pagemap", O_RDONLY);
     char *chunks[PIN_CHUNKS], *page = NULL;
     uint64_t paddr = 0;
+    int is_poison = argc > 3 && strcmp(argv[3], "poison") == 0;
     int n = 0;
 
-    if (!size || pagemap < 0 || (argc > 3 && pin_bind(argv[3]) < 0)) {
-        fprintf(stderr, "usage: mhp-pin ADDR SIZE [NODE]\n");
+    if (!size || pagemap < 0 ||
+        (argc > 3 && !is_poison && pin_bind(argv[3]) < 0)) {
+        fprintf(stderr, "usage: mhp-pin ADDR SIZE [NODE|poison]\n");
         return 2;
     }
     while (!page && n < PIN_CHUNKS && (chunks[n] = pin_chunk())) {
@@ -112,5 +133,5 @@ int tool_pin(int argc, char **argv)
                 argv[2]);
         return 1;
     }
-    return pin_hold(page, paddr);
+    return is_poison ? pin_poison(page, paddr) : pin_hold(page, paddr);
 }

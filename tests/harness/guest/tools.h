@@ -59,10 +59,11 @@ int tool_kexec(int argc, char **argv);
 int tool_memmap(int argc, char **argv);
 
 /*
- * mhp-pin ADDR SIZE
+ * mhp-pin ADDR SIZE [NODE|poison]
  *
  * Pin one page inside the range (hexadecimal), print "pinned ADDR" and hold it
- * until killed.
+ * until killed. With "poison", have the kernel take it for broken, print
+ * "poisoned ADDR" and end; with status 77 if the kernel cannot.
  */
 int tool_pin(int argc, char **argv);
 
