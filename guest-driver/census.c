@@ -3,6 +3,7 @@
  * Counting the pages of a unit and judging the result; see census.h.
  */
 #include <linux/hugetlb.h>
+#include <linux/limits.h>
 #include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/page-flags.h>
@@ -11,6 +12,9 @@
 
 #include "census.h"
 #include "virtio_mhp.h"
+
+/* At a page, one jiffy after the other, before it is the kernel's for good */
+#define VIRTIO_MHP_LOOKS 8
 
 static void virtio_mhp_count_hugetlb(struct virtio_mhp_census *census,
 				     struct page *page)
@@ -137,6 +141,17 @@ static bool virtio_mhp_pfn_is_kernels(struct virtio_mhp *vmhp,
 	return is_kernels;
 }
 
+/* The next one on its way may be where the earlier one was: look repeatedly. */
+static bool virtio_mhp_pfn_stays_kernels(struct virtio_mhp *vmhp,
+					 unsigned long pfn)
+{
+	unsigned int looks = VIRTIO_MHP_LOOKS;
+
+	while (looks-- && virtio_mhp_pfn_is_kernels(vmhp, pfn))
+		schedule_timeout_uninterruptible(1);
+	return looks == UINT_MAX;
+}
+
 /**
  * virtio_mhp_census_confirm() - forget pages that only looked stuck
  * @vmhp: the device
@@ -156,7 +171,7 @@ void virtio_mhp_census_confirm(struct virtio_mhp *vmhp,
 	unsigned int i;
 
 	for (i = 0; i < before->nr_suspects; i++) {
-		if (virtio_mhp_pfn_is_kernels(vmhp, before->suspects[i])) {
+		if (virtio_mhp_pfn_stays_kernels(vmhp, before->suspects[i])) {
 			after->stuck_pfn = before->suspects[i];
 			return;
 		}

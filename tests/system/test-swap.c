@@ -77,8 +77,7 @@ static void test_no_room(void)
     tear_down();
 }
 
-/* The other way round: what is read back needs room, and is not killed for it
- */
+/* The other way round: what is read back needs room, and nobody dies of it */
 static void test_swapoff(void)
 {
     system_resize(guest, GROWTH);
