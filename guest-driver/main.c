@@ -141,8 +141,10 @@ static void virtio_mhp_config_changed(struct virtio_device *vdev)
 
 	if (!link->region)
 		return;
-	virtio_mhp_wake(link->region, VIRTIO_MHP_CHANGED);
+	/* Noted first, for whoever is interrupted; and traced before it acts. */
+	set_bit(VIRTIO_MHP_CHANGED, &link->region->flags);
 	virtio_mhp_interrupt(link->region);
+	virtio_mhp_wake(link->region, VIRTIO_MHP_CHANGED);
 }
 
 static const unsigned int virtio_mhp_features[] = {
