@@ -196,10 +196,12 @@ static void test_with_pinned_page(void)
 static void test_ejected_during_resize(void)
 {
     g_free(system_run(guest,
-                      "cd /sys/bus/virtio/drivers/mhp_vmemmap_mem/virtio*;"
+                      "cd " DRIVER "virtio*;"
                       "device=$(basename $(readlink -f ..));"
                       "insmod /lib/modules/mhp_eject.ko device=$device"
-                      " task=mhp-virtio >/dev/null 2>&1 & echo $! >/tmp/pid"));
+                      " task=mhp-virtio >/dev/null 2>&1 & echo $! >/tmp/pid;"
+                      "until grep -qs Y /sys/module/mhp_eject/parameters/held;"
+                      " do sleep 0.1; done"));
     system_request(guest, GROWTH);
     g_free(system_run(guest,
                       "for i in $(seq %u); do"

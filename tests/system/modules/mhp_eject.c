@@ -23,6 +23,10 @@ static char *mhp_eject_task = "";
 module_param_named(task, mhp_eject_task, charp, 0444);
 MODULE_PARM_DESC(task, "how the name of the task begins");
 
+static bool mhp_eject_held;
+module_param_named(held, mhp_eject_held, bool, 0444);
+MODULE_PARM_DESC(held, "device_hotplug_lock is held");
+
 /* That has no arguments and returns nothing */
 struct mhp_eject_function {
 	void (*call)(void);
@@ -97,6 +101,7 @@ static int __init mhp_eject_init(void)
 
 	if (lock.call && unlock.call && pdev) {
 		lock.call();
+		WRITE_ONCE(mhp_eject_held, true);
 		rc = mhp_eject_wait();
 		if (!rc)
 			pci_stop_and_remove_bus_device_locked(pdev);
