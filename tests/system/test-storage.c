@@ -93,13 +93,19 @@ static void resize_in_time(uint64_t size)
     g_assert_cmpint(g_get_monotonic_time() - start, <, 1000 * SERVED_MS);
 }
 
+/*
+ * Written twice: where it is on the disk is known then, so that nothing has to
+ * be read or allocated before pages come under writeback.
+ */
 static void make_file(void)
 {
     system_resize(guest, USED);
     g_free(system_run(guest,
-                      "rm -f /tmp/disk/file;"
-                      "dd if=/dev/zero of=/tmp/disk/file bs=1M count=%d",
-                      DATA_MIB));
+                      "dd if=/dev/zero of=/tmp/disk/file bs=1M count=%d &&"
+                      "sync &&"
+                      "dd if=/dev/zero of=/tmp/disk/file bs=1M count=%d"
+                      " conv=notrunc",
+                      DATA_MIB, DATA_MIB));
 }
 
 /* Wait until so many pages of our memory are counted as @what */
