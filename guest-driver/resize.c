@@ -160,6 +160,16 @@ static bool virtio_mhp_has_news(const struct virtio_mhp *vmhp)
 	       test_bit(VIRTIO_MHP_MOVED, &vmhp->flags);
 }
 
+/* Without a device it may have been the last one. */
+static void virtio_mhp_end_pass(struct virtio_mhp *vmhp)
+{
+	mutex_unlock(&vmhp->pass);
+	if (READ_ONCE(vmhp->link))
+		return;
+	virtio_mhp_ratio_forget(vmhp);
+	schedule_work(vmhp->sweep);
+}
+
 /*
  * Userspace moves many blocks at a time, and can do so for ever: it gets a
  * second before the host is told. Other reports have their own end.
@@ -185,7 +195,7 @@ static void virtio_mhp_tell_moved(struct virtio_mhp *vmhp)
 			virtio_mhp_report(vmhp, unit, VIRTIO_MHP_REASON_NONE,
 					  0);
 	}
-	mutex_unlock(&vmhp->pass);
+	virtio_mhp_end_pass(vmhp);
 }
 
 static void virtio_mhp_sleep(struct virtio_mhp *vmhp, long timeout)
@@ -270,15 +280,6 @@ static long virtio_mhp_next_timeout(struct virtio_mhp *vmhp, int rc,
 	}
 	*backoff = min_t(long, 2 * timeout, VIRTIO_MHP_BACKOFF_MAX * HZ);
 	return timeout;
-}
-
-static void virtio_mhp_end_pass(struct virtio_mhp *vmhp)
-{
-	mutex_unlock(&vmhp->pass);
-	if (READ_ONCE(vmhp->link))
-		return;
-	virtio_mhp_ratio_forget(vmhp);
-	schedule_work(vmhp->sweep);
 }
 
 static int virtio_mhp_worker(void *data)
