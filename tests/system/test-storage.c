@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "support.h"
+#include "told.h"
 
 #define DATA_MIB 160
 #define DATA_PAGES (DATA_MIB * 256)
@@ -52,28 +52,13 @@ static void throttle(unsigned bytes_per_second)
     g_assert_no_error(error);
 }
 
-static bool is_stuck_for_writeback(void *opaque G_GNUC_UNUSED, GError **error)
-{
-    g_autoptr(JsonNode) list = NULL;
-    g_autofree char *text = NULL;
-
-    list = qmp_executef(guest_qmp(guest), error, "qom-get",
-                        "{'path': '" MEMDEV_PATH "',"
-                        " 'property': 'stuck-blocks'}");
-    text = list ? json_to_string(list, FALSE) : NULL;
-    return text && strstr(text, "writeback");
-}
-
 /* DRV-STATUS-1: the host and the administrator are told the same */
 static void check_reason(void)
 {
     g_autofree char *last_error = NULL;
     g_autofree char *blocks = NULL;
-    g_autoptr(GError) error = NULL;
 
-    wait_until(is_stuck_for_writeback, NULL, SYSTEM_STALL_MS, "the report",
-               &error);
-    g_assert_no_error(error);
+    told_wait_stuck(guest, "writeback", true);
     blocks = system_attr_text(guest, "blocks");
     g_assert_cmpuint(klog_count(blocks, "writeback"), >, 0);
     last_error = system_attr_text(guest, "last_error");

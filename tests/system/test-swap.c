@@ -3,9 +3,7 @@
  * Compressed swap is no room: what goes there stays in memory. A guest that is
  * full of what cannot be compressed says so and lives on.
  */
-#include <string.h>
-
-#include "support.h"
+#include "told.h"
 
 #define BOOT_SIZE (384 * MiB)
 #define GROWTH (1 * GiB)
@@ -32,18 +30,6 @@ static void start_fill(void)
                       DATA_MIB, DATA_MIB));
 }
 
-static bool is_without_room(void *opaque G_GNUC_UNUSED, GError **error)
-{
-    g_autoptr(JsonNode) list = NULL;
-    g_autofree char *text = NULL;
-
-    list = qmp_executef(guest_qmp(guest), error, "qom-get",
-                        "{'path': '" MEMDEV_PATH "',"
-                        " 'property': 'stuck-blocks'}");
-    text = list ? json_to_string(list, FALSE) : NULL;
-    return text && strstr(text, "no-room");
-}
-
 static void check_answer(void)
 {
     g_autoptr(GError) error = NULL;
@@ -65,8 +51,7 @@ static void test_no_room(void)
     system_resize(guest, GROWTH);
     start_fill();
     system_request(guest, 0);
-    wait_until(is_without_room, NULL, SYSTEM_STALL_MS, "the report", &error);
-    g_assert_no_error(error);
+    told_wait_stuck(guest, "no-room", true);
     check_answer();
     g_assert_cmpuint(system_size(guest), >, 0);
 
