@@ -5,7 +5,7 @@
  * takes no boot memory, and shrinking finds nothing that cannot move.
  *
  * Three things live for different times: a link from probe to remove (link.h),
- * a region as long as it has a link or memory in Linux (virtio_mhp.h), and the
+ * a region as long as it has a link or memory in Linux (region.h), and the
  * region's worker, which does all of memory hotplug, as long as the region.
  *
  * This file is the virtio driver: devices come and go. The states of a block

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The region, and the verbs that the driver's files share. A file uses those
- * before it in this list and no others; tests/static/layers.sh reads it.
+ * The verbs that the driver's files share. A file uses those before it in this
+ * list and no others; tests/static/layers.sh reads it.
  *
  *   block.c    where memory blocks are and what state each is in (block.h)
  *   trace.c    tracepoints (trace.h)
@@ -10,6 +10,7 @@
  *   link.c     the device, from probe to remove (link.h)
  *   ratio.c    how far a request goes for the kernel's own memory
  *   memmap.c   can the memmap be on the block, and is it
+ *   reason.c   why a request is not fulfilled
  *   request.c  requests of a region, over its link
  *   zone.c     every block in ZONE_MOVABLE; follows what happens to blocks
  *   pages.c    what single pages are used for (census.h)
@@ -22,216 +23,25 @@
  *   recover.c  devices that break or are others than before
  *   resize.c   the worker
  *   pm.c       suspending and hibernating
- *   region.c   regions come and go
+ *   region.c   regions (region.h) come and go
  *   vmcore.c   reading the memory of a crashed kernel
  *   sysfs.c    attributes
  *   main.c     the virtio driver
- *
- * Threads: one kthread, the region's worker, makes every call into memory
- * hotplug and sends every request. Notifiers run in whatever context adds,
- * onlines or offlines memory, with the kernel's hotplug locks held: there we
- * take the spinlock and nothing else. Attributes take the spinlock too.
- *
- * Locks, each inside of those before it: the list of regions (region.c), pass,
- * the kernel's hotplug locks, lock. link_lock is inside of the first two, and
- * never held together with the hotplug locks.
  */
 #ifndef _VIRTIO_MHP_H
 #define _VIRTIO_MHP_H
 
 #include <linux/jiffies.h>
-#include <linux/list.h>
 #include <linux/minmax.h>
-#include <linux/mutex.h>
-#include <linux/notifier.h>
 #include <linux/sched.h>
-#include <linux/spinlock.h>
-#include <linux/timer.h>
-#include <linux/types.h>
-#include <linux/wait.h>
 #include <uapi/linux/virtio_mhp.h>
 
-#include "block.h"
-#include "config.h"
 #include "message.h"
+#include "region.h"
 
 struct attribute_group;
-struct device;
-struct resource;
 struct virtio_device;
 struct virtio_device_id;
-struct virtio_mhp_link;
-struct work_struct;
-
-/* Seconds after which anything that failed is tried again, at the latest */
-#define VIRTIO_MHP_BACKOFF_MAX 60
-
-/* Room for "virtio" and a number */
-#define VIRTIO_MHP_NAME_SIZE   20
-
-/**
- * enum virtio_mhp_memmap - where the administrator wants memmaps
- * @VIRTIO_MHP_MEMMAP_PREFER: on the block if the kernel can, else ordinary
- * @VIRTIO_MHP_MEMMAP_REQUIRE: on the block, or nothing is plugged
- * @VIRTIO_MHP_MEMMAP_NEVER: ordinary, that is in memory that is there already
- */
-enum virtio_mhp_memmap {
-	VIRTIO_MHP_MEMMAP_PREFER,
-	VIRTIO_MHP_MEMMAP_REQUIRE,
-	VIRTIO_MHP_MEMMAP_NEVER
-};
-
-/**
- * enum virtio_mhp_flag - why the worker is woken: bits of struct
- *	virtio_mhp.flags, set and cleared atomically
- * @VIRTIO_MHP_CHANGED: the configuration changed, or there is another device
- * @VIRTIO_MHP_RETRY: something happened that may make a retry worthwhile
- * @VIRTIO_MHP_MOVED: userspace brought blocks on- or offline, which is told
- */
-enum virtio_mhp_flag {
-	VIRTIO_MHP_CHANGED,
-	VIRTIO_MHP_RETRY,
-	VIRTIO_MHP_MOVED
-};
-
-/**
- * struct virtio_mhp_mb - what is known of one memory block besides its state
- * @dev: its device, referenced from when it is added until it is removed
- * @zone: name of its zone while it is ONLINE, else NULL
- * @memmap_size: bytes of memmap on it while it is added
- * @is_memmap_known: @memmap_size is valid
- */
-struct virtio_mhp_mb {
-	struct device *dev;
-	const char *zone;
-	u32 memmap_size;
-	bool is_memmap_known;
-};
-
-/**
- * struct virtio_mhp_unit - what is known of one unit
- * @next_try: jiffies before which vacating it is not tried again
- * @backoff: seconds from the latest failure to @next_try, 0 if none failed
- * @reason: VIRTIO_MHP_REASON_* of the latest failure
- * @told: what of these the host knows
- * @left: used pages that were left after the best attempt to vacate it
- * @needs: virtio_mhp_room() that it takes to vacate it, 0 if it failed
- *	otherwise
- * @stuck_pfn: a page that kept it from being vacated, 0 if none is known
- */
-struct virtio_mhp_unit {
-	unsigned long next_try;
-	u16 backoff;
-	u16 reason;
-	u16 told;
-	u32 left;
-	unsigned long needs;
-	unsigned long stuck_pfn;
-};
-
-/**
- * struct virtio_mhp - one region: memory that a device can plug, for as long as
- *	there is a device or any of it is in Linux
- * @list: all regions
- * @geo: where it is; never changes
- * @index: number of its virtio device, or of the latest one
- * @name: its name, likewise
- * @link: the way to its device, NULL while it has none
- * @usable_region_size: as of the worker's latest look; this and the next two
- *	are written by the worker alone
- * @plugged_size: likewise, and kept up to date with each request
- * @requested_size: likewise
- * @ratio_size: what of @requested_size is counted in the sum over all regions
- * @is_ratio_warned: a request went far once (worker only)
- * @mgid: memory group of the region
- * @resource: reservation of the region
- * @resource_name: name of all memory added; outlives the module if need be
- * @memmap: what the administrator wants
- * @memmap_on_block: what is in effect
- * @memmap_told: the device knows about the memmaps (worker only)
- * @unplug_all_first: blocks of an earlier driver are to be unplugged (worker)
- * @module_held: the module cannot be unloaded (worker, and who stopped it)
- * @pass: held by the worker from one sleep to the next; can be tried to see
- *	whether it is idle, and waited for only where hotplug can be waited for
- * @sweep: scheduled after a pass without a link: it may have been the last one
- * @worker: the kthread
- * @wait: what the worker waits on
- * @flags: enum virtio_mhp_flag
- * @deadline: signals the worker when a block takes too long to vacate
- * @adding: the worker is adding a block, and not yet onlining it
- * @vacating: a block is being vacated; a signal will end that
- * @timed_out: it was @deadline that ended it
- * @any_mb: some memory block's device, referenced because it leads to their bus
- * @bus_nb: follows memory blocks being added and removed
- * @memory_nb: follows memory blocks going on- and offline, vetoes wrong zones
- * @pm_nb: vetoes hibernation
- * @lock: taken by notifiers with the hotplug locks held: nothing sleeps under it
- * @blocks: states of memory blocks
- * @mbs: one for each memory block
- * @units: one for each unit
- * @candidates: room to sort units, one for each (worker only)
- * @reserve: pages put aside for growing (worker only)
- * @nr_reserve: how many there are
- * @nr_reserve_max: how many there should be
- * @last_error_addr: address of the unit of the latest failure
- * @last_error_what: the word for it: a reason, or the request that failed
- * @last_error: errno of the latest failure, 0 if there was none
- */
-struct virtio_mhp {
-	struct list_head list;
-	struct virtio_mhp_geometry geo;
-	int index;
-	char name[VIRTIO_MHP_NAME_SIZE];
-
-	/* protects the link, and is held while it is used */
-	struct mutex link_lock;
-	struct virtio_mhp_link *link;
-
-	u64 usable_region_size;
-	u64 plugged_size;
-	u64 requested_size;
-	u64 ratio_size;
-	bool is_ratio_warned;
-
-	int mgid;
-	struct resource *resource;
-	const char *resource_name;
-
-	enum virtio_mhp_memmap memmap;
-	bool memmap_on_block;
-	bool memmap_told;
-	bool unplug_all_first;
-	bool module_held;
-
-	/* held by the worker while it is not idle */
-	struct mutex pass;
-	struct work_struct *sweep;
-	struct task_struct *worker;
-	wait_queue_head_t wait;
-	unsigned long flags;
-	struct timer_list deadline;
-	bool adding;
-	bool vacating;
-	bool timed_out;
-
-	struct device *any_mb;
-	struct notifier_block bus_nb;
-	struct notifier_block memory_nb;
-	struct notifier_block pm_nb;
-
-	/* protects states, counters, mbs, units and the last error */
-	spinlock_t lock;
-	struct virtio_mhp_blocks blocks;
-	struct virtio_mhp_mb *mbs;
-	struct virtio_mhp_unit *units;
-	struct virtio_mhp_candidate *candidates;
-	struct list_head reserve;
-	unsigned long nr_reserve;
-	unsigned long nr_reserve_max;
-	u64 last_error_addr;
-	const char *last_error_what;
-	int last_error;
-};
 
 /**
  * virtio_mhp_wake() - have the worker look again
@@ -313,6 +123,11 @@ int virtio_mhp_memmap_check(struct virtio_mhp *vmhp, unsigned int mb,
 void virtio_mhp_mb_move(struct virtio_mhp *vmhp, unsigned int mb,
 			enum virtio_mhp_mb_state state);
 
+/* reason.c: why a request is not fulfilled */
+const char *virtio_mhp_reason_name(u16 reason);
+void virtio_mhp_note_error(struct virtio_mhp *vmhp, unsigned int unit,
+			   const char *what, int error);
+
 /* request.c: requests of a region, over its link */
 bool virtio_mhp_has_feature(struct virtio_mhp *vmhp, unsigned int feature);
 int virtio_mhp_read_sizes(struct virtio_mhp *vmhp,
@@ -325,11 +140,8 @@ int virtio_mhp_unplug_all(struct virtio_mhp *vmhp);
 int virtio_mhp_tell_memmap(struct virtio_mhp *vmhp);
 void virtio_mhp_unit_set_state(struct virtio_mhp *vmhp, unsigned int unit,
 			       enum virtio_mhp_mb_state state);
-void virtio_mhp_note_error(struct virtio_mhp *vmhp, unsigned int unit,
-			   const char *what, int error);
 void virtio_mhp_report(struct virtio_mhp *vmhp, unsigned int unit, u16 reason,
 		       int error);
-const char *virtio_mhp_reason_name(u16 reason);
 
 /* zone.c: every block in ZONE_MOVABLE; follows what happens to blocks */
 int virtio_mhp_zone_init(struct virtio_mhp *vmhp, const struct device *any);
