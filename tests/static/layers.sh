@@ -17,7 +17,8 @@ folder=$(dirname "$header")
 shift
 if [ -d "$1" ]; then
     built=$1
-    mapfile -t objects < <(cd "$folder" && printf "$built/%s\n" *.c)
+    mapfile -t objects < <(cd "$folder" && printf '%s\n' *.c)
+    objects=("${objects[@]/#/$built/}")
     set -- "${objects[@]/%.c/.o}"
 fi
 
