@@ -13,9 +13,9 @@
 #include <linux/memremap.h>
 #include <linux/mmzone.h>
 #include <linux/module.h>
+#include <linux/page-flags.h>
 #include <linux/string.h>
 #include <linux/sysfs.h>
-#include <linux/page-flags.h>
 #include <linux/version.h>
 
 #if !IS_ENABLED(CONFIG_MEMORY_HOTPLUG) ||                                     \
@@ -81,8 +81,7 @@ static inline bool virtio_mhp_is_prepare_online(unsigned long action)
 #define VIRTIO_MHP_SYSFS_CONST
 #endif
 
-/* The parameter that lets the kernel put memmaps on memory: as modprobe sees it
- */
+/* The parameter that lets the kernel put memmaps on memory, by its own words */
 static inline bool virtio_mhp_param_is_set(struct kobject *module,
 					   struct kernfs_node *node, char *buf)
 {
