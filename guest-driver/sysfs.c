@@ -68,14 +68,12 @@ static ssize_t memmap_on_block_size_show(struct device *dev,
 					 struct device_attribute *attr,
 					 char *buf)
 {
-	struct virtio_mhp *vmhp = virtio_mhp_of(dev);
+	const struct virtio_mhp *vmhp = virtio_mhp_of(dev);
 	unsigned int mb;
 	u64 size = 0;
 
-	spin_lock(&vmhp->lock);
 	for (mb = 0; mb < vmhp->blocks.nr_mbs; mb++)
-		size += vmhp->mbs[mb].memmap_size;
-	spin_unlock(&vmhp->lock);
+		size += READ_ONCE(vmhp->mbs[mb].memmap_size);
 	return sysfs_emit(buf, "%llu\n", size);
 }
 static DEVICE_ATTR_RO(memmap_on_block_size);
@@ -151,8 +149,8 @@ static DEVICE_ATTR_RO(last_error);
 #define VIRTIO_MHP_LINE_LENGTH 72
 
 /* Context: lock held. */
-static void virtio_mhp_print_mb(const struct virtio_mhp *vmhp, unsigned int mb,
-				char *line)
+static void virtio_mhp_print_mb_locked(const struct virtio_mhp *vmhp,
+				       unsigned int mb, char *line)
 {
 	const struct virtio_mhp_blocks *blocks = &vmhp->blocks;
 	const struct virtio_mhp_unit *unit =
@@ -169,14 +167,32 @@ static void virtio_mhp_print_mb(const struct virtio_mhp *vmhp, unsigned int mb,
 		 memmap, virtio_mhp_reason_name(unit->reason));
 }
 
-/* Context: lock held. Returns nr_mbs if there are not so many lines. */
+/*
+ * There may be very many blocks, and notifiers of memory hotplug wait for the
+ * lock: it is held for one line at a time. False if a block has none.
+ */
+static bool virtio_mhp_print_mb(struct virtio_mhp *vmhp, unsigned int mb,
+				char *line)
+{
+	bool has_line;
+
+	spin_lock(&vmhp->lock);
+	has_line = vmhp->blocks.states[mb] != VIRTIO_MHP_MB_UNPLUGGED;
+	if (has_line)
+		virtio_mhp_print_mb_locked(vmhp, mb, line);
+	spin_unlock(&vmhp->lock);
+	return has_line;
+}
+
+/* nr_mbs if there are not so many lines */
 static unsigned int
 virtio_mhp_mb_of_line(const struct virtio_mhp_blocks *blocks, u64 line)
 {
 	unsigned int mb;
 
 	for (mb = 0; mb < blocks->nr_mbs; mb++)
-		if (blocks->states[mb] != VIRTIO_MHP_MB_UNPLUGGED && !line--)
+		if (READ_ONCE(blocks->states[mb]) != VIRTIO_MHP_MB_UNPLUGGED &&
+		    !line--)
 			return mb;
 	return mb;
 }
@@ -192,18 +208,15 @@ static ssize_t blocks_read(struct file *file, struct kobject *kobj,
 	size_t done = 0, len;
 	unsigned int mb;
 
-	spin_lock(&vmhp->lock);
 	mb = virtio_mhp_mb_of_line(blocks, off / VIRTIO_MHP_LINE_LENGTH);
 	for (; mb < blocks->nr_mbs && done < count; mb++) {
-		if (blocks->states[mb] == VIRTIO_MHP_MB_UNPLUGGED)
+		if (!virtio_mhp_print_mb(vmhp, mb, line))
 			continue;
-		virtio_mhp_print_mb(vmhp, mb, line);
 		len = min(count - done, VIRTIO_MHP_LINE_LENGTH - skip);
 		memcpy(buf + done, line + skip, len);
 		done += len;
 		skip = 0;
 	}
-	spin_unlock(&vmhp->lock);
 	return done;
 }
 static BIN_ATTR_RO(blocks, 0);
