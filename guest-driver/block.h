@@ -56,7 +56,8 @@ struct virtio_mhp_blocks {
 /**
  * struct virtio_mhp_candidate - a unit that could be vacated
  * @unit: the unit
- * @cost: pages in use in it and more, 0 if it is to go before all others
+ * @cost: pages in use in it and more for what is likely to be in vain, 0 if it
+ *	is to go before all others
  */
 struct virtio_mhp_candidate {
 	unsigned int unit;

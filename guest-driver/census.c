@@ -11,6 +11,7 @@
 #include <linux/vmstat.h>
 
 #include "census.h"
+#include "compat.h"
 #include "virtio_mhp.h"
 
 /* At a page, one jiffy after the other, before it is the kernel's for good */
@@ -150,6 +151,33 @@ static bool virtio_mhp_pfn_stays_kernels(struct virtio_mhp *vmhp,
 	while (looks-- && virtio_mhp_pfn_is_kernels(vmhp, pfn))
 		schedule_timeout_uninterruptible(1);
 	return looks == UINT_MAX;
+}
+
+/**
+ * virtio_mhp_unit_has_poison() - is any memory of a unit broken
+ * @vmhp: the device
+ * @unit: the unit
+ *
+ * Does not look at its pages, so that it can be asked of all units.
+ *
+ * Context: worker.
+ * Return: true if it is, as far as the kernel keeps count.
+ */
+bool virtio_mhp_unit_has_poison(struct virtio_mhp *vmhp, unsigned int unit)
+{
+	const unsigned int first =
+		virtio_mhp_unit_first_mb(&vmhp->blocks, unit);
+	const unsigned int nr_mbs = virtio_mhp_unit_nr_mbs(&vmhp->blocks);
+	bool has_poison = false;
+	struct device *dev;
+	unsigned int i;
+
+	for (i = 0; i < nr_mbs && !has_poison; i++) {
+		dev = virtio_mhp_mb_get_device(vmhp, first + i);
+		has_poison = dev && virtio_mhp_has_poison(dev);
+		put_device(dev);
+	}
+	return has_poison;
 }
 
 /**

@@ -66,6 +66,7 @@ struct virtio_mhp_census {
 
 void virtio_mhp_census_take(struct virtio_mhp *vmhp, unsigned int unit,
 			    struct virtio_mhp_census *census);
+bool virtio_mhp_unit_has_poison(struct virtio_mhp *vmhp, unsigned int unit);
 void virtio_mhp_census_confirm(struct virtio_mhp *vmhp,
 			       struct virtio_mhp_census *after,
 			       const struct virtio_mhp_census *before);

@@ -39,6 +39,20 @@ virtio_mhp_nr_vmemmap_pages(const struct device *dev)
 #endif
 }
 
+/* Does a memory block have a page that is broken? Before 6.2 nobody counted. */
+static inline bool virtio_mhp_has_poison(const struct device *dev)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0) && \
+	IS_ENABLED(CONFIG_MEMORY_FAILURE)
+	const struct memory_block *mem =
+		container_of(dev, struct memory_block, dev);
+
+	return atomic_long_read(&mem->nr_hwpoison);
+#else
+	return false;
+#endif
+}
+
 /* Order of the largest free run of pages that the buddy allocator keeps */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 8, 0)
 #define VIRTIO_MHP_MAX_ORDER MAX_PAGE_ORDER

@@ -8,7 +8,7 @@
 
 #include "virtio_mhp.h"
 
-/* Failures of one attempt after which growing is not tried further */
+/* Failures after which an attempt ends */
 #define VIRTIO_MHP_GROW_FAILURES_MAX 3
 /* Seconds for which others are tried instead: longer than the worker's first */
 #define VIRTIO_MHP_GROW_BACKOFF	     4
@@ -88,6 +88,12 @@ static int virtio_mhp_unit_add(struct virtio_mhp *vmhp, unsigned int unit,
 	return 0;
 }
 
+static void virtio_mhp_unit_skip(struct virtio_mhp *vmhp, unsigned int unit)
+{
+	virtio_mhp_unit_back_off(vmhp, unit, VIRTIO_MHP_GROW_BACKOFF,
+				 VIRTIO_MHP_BACKOFF_MAX);
+}
+
 /* The way back of a unit that could not be brought online */
 static void virtio_mhp_unit_roll_back(struct virtio_mhp *vmhp,
 				      unsigned int unit, u16 reason, int error)
@@ -100,7 +106,7 @@ static void virtio_mhp_unit_roll_back(struct virtio_mhp *vmhp,
 		virtio_mhp_unit_unplug(vmhp, unit);
 	/* Only now: unplugging drops the report (DEV-STATUS-2). */
 	virtio_mhp_report(vmhp, unit, reason, error);
-	virtio_mhp_unit_back_off(vmhp, unit, VIRTIO_MHP_GROW_BACKOFF);
+	virtio_mhp_unit_skip(vmhp, unit);
 }
 
 static bool virtio_mhp_wants_unit(const struct virtio_mhp *vmhp)
@@ -126,12 +132,14 @@ static int virtio_mhp_prepare_to_plug(struct virtio_mhp *vmhp)
  * struct virtio_mhp_growth - how far an attempt to grow has got
  * @nr_units: number of units that can be plugged
  * @position: of the next unit, in the order of plugging
+ * @is_retry: units that failed earlier have their turn, after all others
  * @nr_failures: units that failed
  * @can_retry: there are units that failed, now or earlier
  */
 struct virtio_mhp_growth {
 	unsigned int nr_units;
 	unsigned int position;
+	bool is_retry;
 	unsigned int nr_failures;
 	bool can_retry;
 };
@@ -142,21 +150,39 @@ static void virtio_mhp_count_failure(struct virtio_mhp_growth *growth)
 	growth->nr_failures++;
 }
 
+/* The next unit in order, twice: of those that never failed, and the others */
+static bool virtio_mhp_next_in_order(struct virtio_mhp_growth *growth,
+				     unsigned int *unit)
+{
+	if (growth->position == growth->nr_units) {
+		if (growth->is_retry || !growth->can_retry)
+			return false;
+		growth->is_retry = true;
+		growth->position = 0;
+	}
+	*unit = virtio_mhp_unit_in_plug_order(growth->nr_units,
+					      growth->position++);
+	return true;
+}
+
 static int virtio_mhp_next_unit(struct virtio_mhp *vmhp,
 				struct virtio_mhp_growth *growth,
 				unsigned int *unit)
 {
+	bool failed;
+
 	while (virtio_mhp_wants_unit(vmhp) &&
 	       growth->nr_failures < VIRTIO_MHP_GROW_FAILURES_MAX &&
-	       growth->position < growth->nr_units) {
-		*unit = virtio_mhp_unit_in_plug_order(growth->nr_units,
-						      growth->position++);
+	       virtio_mhp_next_in_order(growth, unit)) {
 		if (!virtio_mhp_unit_is(&vmhp->blocks, *unit,
 					VIRTIO_MHP_MB_UNPLUGGED))
 			continue;
-		if (virtio_mhp_unit_is_due(vmhp, *unit))
+		failed = vmhp->units[*unit].failed;
+		if (failed)
+			growth->can_retry = true;
+		if (failed == growth->is_retry &&
+		    virtio_mhp_unit_is_due(vmhp, *unit))
 			return 0;
-		growth->can_retry = true;
 	}
 	return -ENOENT;
 }
@@ -166,12 +192,14 @@ static int virtio_mhp_grow_begin(struct virtio_mhp *vmhp,
 				 struct virtio_mhp_growth *growth,
 				 unsigned int *unit)
 {
-	int rc = virtio_mhp_next_unit(vmhp, growth, unit);
+	int rc;
 
-	if (rc)
-		return rc;
+	/* First, as it takes up a newer size. */
 	if (virtio_mhp_is_interrupted(vmhp))
 		return -EAGAIN;
+	rc = virtio_mhp_next_unit(vmhp, growth, unit);
+	if (rc)
+		return rc;
 	rc = virtio_mhp_prepare_to_plug(vmhp);
 	if (rc == -EOPNOTSUPP)
 		virtio_mhp_report(vmhp, *unit, VIRTIO_MHP_REASON_NO_MEMMAP, rc);
@@ -194,7 +222,7 @@ static int virtio_mhp_grow_end(struct virtio_mhp *vmhp,
 
 	if (rc != -EINVAL)
 		return rc;
-	virtio_mhp_unit_back_off(vmhp, unit, VIRTIO_MHP_GROW_BACKOFF);
+	virtio_mhp_unit_skip(vmhp, unit);
 	virtio_mhp_count_failure(growth);
 	return -ENXIO;
 }
@@ -238,23 +266,14 @@ static int virtio_mhp_grow_by(struct virtio_mhp *vmhp,
 		ahead = virtio_mhp_grow_end(vmhp, growth, *next);
 	if (rc)
 		rc = virtio_mhp_unit_not_added(vmhp, growth, unit, reason, rc);
+	else
+		vmhp->units[unit].failed = false;
 	if (rc && !ahead)
 		virtio_mhp_unit_unplug(vmhp, *next);
 	return rc ?: ahead;
 }
 
-/**
- * virtio_mhp_grow() - plug units until plugged_size is requested_size
- * @vmhp: the device
- *
- * Context: worker.
- * Return: 0; -EAGAIN: interrupted or not granted; -EBUSY: the device
- *	cannot now; -ENOMEM: no memory to grow with; -EINPROGRESS: units are
- *	left that failed; -ENOSPC: nothing more can be plugged; -EOPNOTSUPP:
- *	nothing may be, for lack of memmaps on blocks; else as
- *	virtio_mhp_unit_plug_end().
- */
-int virtio_mhp_grow(struct virtio_mhp *vmhp)
+static int virtio_mhp_plug_units(struct virtio_mhp *vmhp)
 {
 	struct virtio_mhp_growth growth = {
 		.nr_units = virtio_mhp_usable_units(vmhp),
@@ -279,36 +298,68 @@ int virtio_mhp_grow(struct virtio_mhp *vmhp)
 	return -ENOSPC;
 }
 
-/**
- * virtio_mhp_complete_units() - add what is missing of plugged units
- * @vmhp: the device
- *
- * For units of several memory blocks: a shrink that is no longer wanted may
- * have removed a part of one.
- *
- * Context: worker.
- * Return: 0; -EAGAIN: interrupted; -EBUSY: that is to be tried again.
- */
-int virtio_mhp_complete_units(struct virtio_mhp *vmhp)
+static int virtio_mhp_complete_unit(struct virtio_mhp *vmhp, unsigned int unit)
 {
-	const struct virtio_mhp_blocks *blocks = &vmhp->blocks;
-	unsigned int unit;
 	u16 reason;
 	int rc;
 
+	if (!virtio_mhp_unit_is_due(vmhp, unit))
+		return -EINPROGRESS;
+	rc = virtio_mhp_unit_add(vmhp, unit, &reason);
+	if (rc && rc != -EAGAIN) {
+		virtio_mhp_report(vmhp, unit, reason, rc);
+		virtio_mhp_unit_skip(vmhp, unit);
+		return -EINPROGRESS;
+	}
+	if (!rc)
+		vmhp->units[unit].failed = false;
+	return rc;
+}
+
+/*
+ * Adds what is missing of plugged units of several memory blocks: a shrink that
+ * is no longer wanted may have removed a part of one. -EINPROGRESS: that is to
+ * be tried again.
+ */
+static int virtio_mhp_complete_units(struct virtio_mhp *vmhp)
+{
+	const struct virtio_mhp_blocks *blocks = &vmhp->blocks;
+	unsigned int unit;
+	int rc, result = 0;
+
 	for (unit = 0; unit < blocks->nr_units; unit++) {
 		if (!blocks->count[VIRTIO_MHP_MB_PLUGGED])
-			return 0;
+			break;
 		/* What the device did not want to unplug stays out of use. */
-		if (virtio_mhp_unit_is(blocks, unit, VIRTIO_MHP_MB_PLUGGED))
+		if (virtio_mhp_unit_is(blocks, unit, VIRTIO_MHP_MB_PLUGGED) ||
+		    !virtio_mhp_unit_has(blocks, unit, VIRTIO_MHP_MB_PLUGGED))
 			continue;
-		rc = virtio_mhp_unit_add(vmhp, unit, &reason);
+		rc = virtio_mhp_complete_unit(vmhp, unit);
 		if (rc == -EAGAIN)
 			return rc;
-		if (rc) {
-			virtio_mhp_report(vmhp, unit, reason, rc);
-			return -EBUSY;
-		}
+		result = rc ?: result;
 	}
-	return 0;
+	return result;
+}
+
+/**
+ * virtio_mhp_grow() - plug units until plugged_size is what is aimed at
+ * @vmhp: the device
+ *
+ * Context: worker.
+ * Return: 0; -EAGAIN: interrupted or not granted; -EBUSY: the device
+ *	cannot now; -ENOMEM: no memory to grow with; -EINPROGRESS: units are
+ *	left that failed; -ENOSPC: nothing more can be plugged; -EOPNOTSUPP:
+ *	nothing may be, for lack of memmaps on blocks; else as
+ *	virtio_mhp_unit_plug_end().
+ */
+int virtio_mhp_grow(struct virtio_mhp *vmhp)
+{
+	const int incomplete = virtio_mhp_complete_units(vmhp);
+	int rc;
+
+	if (incomplete == -EAGAIN)
+		return incomplete;
+	rc = virtio_mhp_plug_units(vmhp);
+	return incomplete && (!rc || rc == -ENOSPC) ? incomplete : rc;
 }

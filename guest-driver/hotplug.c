@@ -16,7 +16,6 @@
 #include <linux/slab.h>
 
 #include "census.h"
-#include "trace.h"
 #include "virtio_mhp.h"
 
 static unsigned int virtio_mhp_block_timeout_ms = 500;
@@ -149,17 +148,44 @@ int virtio_mhp_mb_add(struct virtio_mhp *vmhp, unsigned int mb)
 }
 
 /**
+ * virtio_mhp_is_superseded() - is what the worker does against a newer request
+ * @vmhp: the device
+ * @size: what is requested now
+ *
+ * A request for less while there is more than that does not end a shrink: what
+ * is being vacated would have to go all the same.
+ *
+ * Context: any.
+ * Return: true if the worker should turn round.
+ */
+bool virtio_mhp_is_superseded(const struct virtio_mhp *vmhp, u64 size)
+{
+	return READ_ONCE(vmhp->is_shrinking) !=
+	       (READ_ONCE(vmhp->plugged_size) > size);
+}
+
+/* Takes up a newer size; all else that may have changed can wait. */
+static void virtio_mhp_look_again(struct virtio_mhp *vmhp)
+{
+	set_bit(VIRTIO_MHP_RETRY, &vmhp->flags);
+	if (virtio_mhp_refresh_target(vmhp) ||
+	    virtio_mhp_is_superseded(vmhp, virtio_mhp_target_size(vmhp)))
+		vmhp->superseded = true;
+}
+
+/**
  * virtio_mhp_is_interrupted() - should the worker drop what it is doing
  * @vmhp: the device
  *
  * Context: worker.
- * Return: true if there is a newer request, the device has gone, or the worker
- *	is to freeze.
+ * Return: true if a newer request wants the contrary, the device has gone, or
+ *	the worker is to freeze.
  */
 bool virtio_mhp_is_interrupted(struct virtio_mhp *vmhp)
 {
-	return test_bit(VIRTIO_MHP_CHANGED, &vmhp->flags) ||
-	       !READ_ONCE(vmhp->link) || freezing(current);
+	if (test_and_clear_bit(VIRTIO_MHP_CHANGED, &vmhp->flags))
+		virtio_mhp_look_again(vmhp);
+	return vmhp->superseded || !READ_ONCE(vmhp->link) || freezing(current);
 }
 
 /**
@@ -170,7 +196,6 @@ bool virtio_mhp_is_interrupted(struct virtio_mhp *vmhp)
  */
 void virtio_mhp_interrupt(struct virtio_mhp *vmhp)
 {
-	trace_virtio_mhp_interrupt(vmhp->index);
 	/* Pairs with virtio_mhp_mb_remove(): one of the two sees the other. */
 	smp_mb();
 	if (READ_ONCE(vmhp->vacating))

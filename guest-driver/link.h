@@ -15,6 +15,7 @@
 #include <linux/types.h>
 #include <linux/virtio.h>
 #include <linux/wait.h>
+#include <linux/workqueue.h>
 #include <uapi/linux/virtio_mhp.h>
 
 struct virtio_mhp;
@@ -50,6 +51,8 @@ enum virtio_mhp_link_state {
  * @region: the region that it serves, NULL in a kdump kernel; never changes
  *	between probe and remove
  * @vmcore: in a kdump kernel, what it serves there
+ * @look: reads what the host wants when the configuration has changed; it needs
+ *	no lock, as it ends before the link is closed
  */
 struct virtio_mhp_link {
 	struct virtio_device *vdev;
@@ -64,6 +67,7 @@ struct virtio_mhp_link {
 	enum virtio_mhp_link_state state;
 	struct virtio_mhp *region;
 	struct virtio_mhp_vmcore *vmcore;
+	struct work_struct look;
 };
 
 struct virtio_mhp_link *virtio_mhp_link_new(struct virtio_device *vdev);

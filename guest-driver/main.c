@@ -16,9 +16,11 @@
 #include <linux/module.h>
 #include <linux/virtio.h>
 #include <linux/virtio_config.h>
+#include <linux/workqueue.h>
 
 #include "compat.h"
 #include "link.h"
+#include "trace.h"
 #include "virtio_mhp.h"
 
 static void virtio_mhp_print_geometry(const struct virtio_mhp *vmhp)
@@ -105,6 +107,19 @@ static int virtio_mhp_start(struct virtio_mhp_link *link)
 	return rc;
 }
 
+/* A block is not given up because of a request that wants it gone, too. */
+static void virtio_mhp_look(struct work_struct *work)
+{
+	struct virtio_mhp_link *link =
+		container_of(work, struct virtio_mhp_link, look);
+	struct virtio_mhp *vmhp = link->region;
+	struct virtio_mhp_sizes sizes;
+
+	if (!virtio_mhp_config_read_sizes(link->vdev, &vmhp->geo, &sizes) &&
+	    virtio_mhp_is_superseded(vmhp, sizes.requested))
+		virtio_mhp_interrupt(vmhp);
+}
+
 static int virtio_mhp_probe(struct virtio_device *vdev)
 {
 	struct virtio_mhp_link *link = virtio_mhp_link_new(vdev);
@@ -112,6 +127,7 @@ static int virtio_mhp_probe(struct virtio_device *vdev)
 
 	if (!link)
 		return -ENOMEM;
+	INIT_WORK(&link->look, virtio_mhp_look);
 	rc = virtio_mhp_start(link);
 	if (rc)
 		virtio_mhp_link_free(link);
@@ -120,6 +136,7 @@ static int virtio_mhp_probe(struct virtio_device *vdev)
 
 static void virtio_mhp_stop(struct virtio_mhp_link *link)
 {
+	cancel_work_sync(&link->look);
 	if (link->vmcore)
 		virtio_mhp_vmcore_deinit(link);
 	else
@@ -141,10 +158,11 @@ static void virtio_mhp_config_changed(struct virtio_device *vdev)
 
 	if (!link->region)
 		return;
-	/* Noted first, for whoever is interrupted; and traced before it acts. */
-	set_bit(VIRTIO_MHP_CHANGED, &link->region->flags);
-	virtio_mhp_interrupt(link->region);
+	/* Before whatever it leads to */
+	trace_virtio_mhp_interrupt(link->region->index);
 	virtio_mhp_wake(link->region, VIRTIO_MHP_CHANGED);
+	/* Here the configuration cannot be read. */
+	queue_work(system_freezable_wq, &link->look);
 }
 
 static const unsigned int virtio_mhp_features[] = {

@@ -32,10 +32,14 @@ struct virtio_mhp_link;
 struct work_struct;
 
 /* Seconds after which anything that failed is tried again, at the latest */
-#define VIRTIO_MHP_BACKOFF_MAX 60
+#define VIRTIO_MHP_BACKOFF_MAX	     60
+/* The same for a unit with a page that does not look as if it could move */
+#define VIRTIO_MHP_BACKOFF_STUCK_MAX 3600
+/* Jiffies after which anything that failed is tried again, at the soonest */
+#define VIRTIO_MHP_RETRY_MIN	     (1 * HZ)
 
 /* Room for "virtio" and a number */
-#define VIRTIO_MHP_NAME_SIZE   20
+#define VIRTIO_MHP_NAME_SIZE	     20
 
 /**
  * enum virtio_mhp_memmap - where the administrator wants memmaps
@@ -78,23 +82,32 @@ struct virtio_mhp_mb {
 
 /**
  * struct virtio_mhp_unit - what is known of one unit
- * @next_try: jiffies before which vacating it is not tried again
- * @backoff: seconds from the latest failure to @next_try, 0 if none failed
+ * @next_try: jiffies before which it is not tried again
+ * @soonest: and before which not even if what was in its way is gone
+ * @backoff: seconds from the latest failure to @next_try, 0 if none failed for
+ *	the present request
  * @reason: VIRTIO_MHP_REASON_* of the latest failure
  * @told: what of these the host knows
+ * @suspicion: likewise, as expected before it is tried
  * @left: used pages that were left after the best attempt to vacate it
  * @needs: virtio_mhp_room() that it takes to vacate it, 0 if it failed
  *	otherwise
  * @stuck_pfn: a page that kept it from being vacated, 0 if none is known
+ * @failed: it could not be plugged or vacated, in the present state or request
+ * @came_closer: but the latest attempt was not in vain
  */
 struct virtio_mhp_unit {
 	unsigned long next_try;
+	unsigned long soonest;
 	u16 backoff;
 	u16 reason;
 	u16 told;
+	u16 suspicion;
 	u32 left;
 	unsigned long needs;
 	unsigned long stuck_pfn;
+	bool failed;
+	bool came_closer;
 };
 
 /**
@@ -109,6 +122,7 @@ struct virtio_mhp_unit {
  *	are written by the worker alone
  * @plugged_size: likewise, and kept up to date with each request
  * @requested_size: likewise
+ * @taken_up_size: value of @requested_size that each unit had its chance for
  * @ratio_size: what of @requested_size is counted in the sum over all regions
  * @is_ratio_warned: a request went far once (worker only)
  * @mgid: memory group of the region
@@ -125,6 +139,10 @@ struct virtio_mhp_unit {
  * @worker: the kthread
  * @wait: what the worker waits on
  * @flags: enum virtio_mhp_flag
+ * @is_shrinking: what it is doing, or did last (written by the worker)
+ * @superseded: and that this is no longer wanted (worker only)
+ * @rest_until: ktime until which it does nothing that may be in vain (worker)
+ * @nr_failures: of units that it tried to vacate, one after the other (worker)
  * @deadline: signals the worker when a block takes too long to vacate
  * @adding: the worker is adding a block, and not yet onlining it
  * @vacating: a block is being vacated; a signal will end that
@@ -137,7 +155,7 @@ struct virtio_mhp_unit {
  * @blocks: states of memory blocks
  * @mbs: one for each memory block
  * @units: one for each unit
- * @candidates: room to sort units, one for each (worker only)
+ * @candidates: room for what is known of units, one for each (worker only)
  * @reserve: pages put aside for growing (worker only)
  * @nr_reserve: how many there are
  * @nr_reserve_max: how many there should be
@@ -158,6 +176,7 @@ struct virtio_mhp {
 	u64 usable_region_size;
 	u64 plugged_size;
 	u64 requested_size;
+	u64 taken_up_size;
 	u64 ratio_size;
 	bool is_ratio_warned;
 
@@ -177,6 +196,10 @@ struct virtio_mhp {
 	struct task_struct *worker;
 	wait_queue_head_t wait;
 	unsigned long flags;
+	bool is_shrinking;
+	bool superseded;
+	s64 rest_until;
+	unsigned int nr_failures;
 	struct timer_list deadline;
 	bool adding;
 	bool vacating;

@@ -108,6 +108,31 @@ int virtio_mhp_refresh(struct virtio_mhp *vmhp)
 	return rc;
 }
 
+/**
+ * virtio_mhp_refresh_target() - see what size the host wants now, and no more
+ * @vmhp: the region
+ *
+ * May be asked while a request is under way, which changes plugged_size.
+ *
+ * Context: worker.
+ * Return: 0; -EINVAL after a message that says what is wrong; -EIO: there is no
+ *	device.
+ */
+int virtio_mhp_refresh_target(struct virtio_mhp *vmhp)
+{
+	struct virtio_mhp_sizes sizes;
+	int rc = -EIO;
+
+	mutex_lock(&vmhp->link_lock);
+	if (vmhp->link)
+		rc = virtio_mhp_config_read_sizes(vmhp->link->vdev, &vmhp->geo,
+						  &sizes);
+	mutex_unlock(&vmhp->link_lock);
+	if (!rc)
+		WRITE_ONCE(vmhp->requested_size, sizes.requested);
+	return rc;
+}
+
 /* What the device has plugged or unplugged shows that it works. */
 static void virtio_mhp_link_works(struct virtio_mhp *vmhp)
 {

@@ -8,6 +8,7 @@
 #include <linux/device.h>
 #include <linux/freezer.h>
 #include <linux/kthread.h>
+#include <linux/ktime.h>
 #include <linux/mutex.h>
 #include <linux/sched/signal.h>
 #include <linux/workqueue.h>
@@ -15,8 +16,8 @@
 #include "trace.h"
 #include "virtio_mhp.h"
 
-#define VIRTIO_MHP_RETRY_MIN (1 * HZ)
-#define VIRTIO_MHP_WATCH     (1 * HZ)
+/* Looking takes one part in so many of the time */
+#define VIRTIO_MHP_WATCH_RATIO 100
 
 /* Nothing is left to take over from an earlier driver: it uses no block yet. */
 static int virtio_mhp_unplug_leftovers(struct virtio_mhp *vmhp)
@@ -54,15 +55,6 @@ static int virtio_mhp_unplug_vacated(struct virtio_mhp *vmhp)
 			return rc;
 	}
 	return 0;
-}
-
-/* A new request is a new chance for each unit. */
-static void virtio_mhp_forget_backoffs(struct virtio_mhp *vmhp)
-{
-	unsigned int unit;
-
-	for (unit = 0; unit < vmhp->blocks.nr_units; unit++)
-		vmhp->units[unit].backoff = 0;
 }
 
 /* Is any of a unit added and not online, or all of it online */
@@ -118,15 +110,18 @@ static int virtio_mhp_come_closer(struct virtio_mhp *vmhp)
 		virtio_mhp_ratio_check(vmhp);
 	if (!rc)
 		rc = virtio_mhp_unplug_leftovers(vmhp);
-	if (!rc)
-		rc = virtio_mhp_unplug_vacated(vmhp);
 	if (rc)
 		return rc;
 
-	if (vmhp->plugged_size > virtio_mhp_target_size(vmhp))
-		rc = virtio_mhp_shrink(vmhp);
-	else
-		rc = virtio_mhp_complete_units(vmhp) ?: virtio_mhp_grow(vmhp);
+	virtio_mhp_take_up_request(vmhp);
+	vmhp->superseded = false;
+	WRITE_ONCE(vmhp->is_shrinking,
+		   vmhp->plugged_size > virtio_mhp_target_size(vmhp));
+	rc = virtio_mhp_unplug_vacated(vmhp);
+	if (rc)
+		return rc;
+	rc = vmhp->is_shrinking ? virtio_mhp_shrink(vmhp)
+				: virtio_mhp_grow(vmhp);
 	/* Growing has told it before: here that nothing is to be plugged. */
 	if (!rc)
 		rc = virtio_mhp_tell_memmap(vmhp);
@@ -180,7 +175,7 @@ static void virtio_mhp_tell_moved(struct virtio_mhp *vmhp)
 	bool is_offline;
 
 	wait_event_freezable_timeout(vmhp->wait, virtio_mhp_is_woken(vmhp),
-				     VIRTIO_MHP_WATCH);
+				     VIRTIO_MHP_RETRY_MIN);
 	/* Before looking, so that what moves from now on is seen. */
 	if (!test_and_clear_bit(VIRTIO_MHP_MOVED, &vmhp->flags))
 		return;
@@ -213,33 +208,25 @@ static void virtio_mhp_sleep(struct virtio_mhp *vmhp, long timeout)
 
 /*
  * Sleeps, but looks every second whether what kept a unit from going is gone:
- * nobody says when a page is let go or memory becomes free.
+ * nobody says when a page is let go or memory becomes free. Of very many units
+ * that takes a while, and is done less often.
  */
 static void virtio_mhp_sleep_watching(struct virtio_mhp *vmhp, long timeout)
 {
 	const unsigned long end = jiffies + timeout;
-	long left = timeout;
+	long left = timeout, pause;
+	u64 since;
 
-	while (left > 0 && !virtio_mhp_is_woken(vmhp) &&
-	       !virtio_mhp_shrink_is_worthwhile(vmhp)) {
-		virtio_mhp_sleep(vmhp, min_t(long, left, VIRTIO_MHP_WATCH));
+	while (left > 0 && !virtio_mhp_is_woken(vmhp)) {
+		since = ktime_get_ns();
+		if (virtio_mhp_shrink_is_worthwhile(vmhp))
+			return;
+		pause = nsecs_to_jiffies((ktime_get_ns() - since) *
+					 VIRTIO_MHP_WATCH_RATIO);
+		virtio_mhp_sleep(vmhp, min(left, max_t(long, pause,
+						       VIRTIO_MHP_RETRY_MIN)));
 		left = end - jiffies;
 	}
-}
-
-/* Time until the first of the units that failed is due */
-static long virtio_mhp_until_due(const struct virtio_mhp *vmhp)
-{
-	const unsigned long now = jiffies;
-	long left, min_left = VIRTIO_MHP_BACKOFF_MAX * HZ;
-	unsigned int unit;
-
-	for (unit = 0; unit < vmhp->blocks.nr_units; unit++) {
-		left = vmhp->units[unit].next_try - now;
-		if (vmhp->units[unit].backoff)
-			min_left = min(left, min_left);
-	}
-	return max_t(long, min_left, VIRTIO_MHP_RETRY_MIN);
 }
 
 /*
@@ -264,7 +251,8 @@ static long virtio_mhp_next_timeout(struct virtio_mhp *vmhp, int rc,
 	case -EINPROGRESS:
 		return virtio_mhp_until_due(vmhp);
 	case -EAGAIN:
-		if (test_bit(VIRTIO_MHP_CHANGED, &vmhp->flags))
+		if (vmhp->superseded ||
+		    test_bit(VIRTIO_MHP_CHANGED, &vmhp->flags))
 			return 0;
 		break;
 	case -EIO:
@@ -296,10 +284,8 @@ static int virtio_mhp_worker(void *data)
 		mutex_lock(&vmhp->pass);
 		clear_bit(VIRTIO_MHP_RETRY, &vmhp->flags);
 		/* Before looking, so that a change from now on is seen. */
-		if (test_and_clear_bit(VIRTIO_MHP_CHANGED, &vmhp->flags)) {
+		if (test_and_clear_bit(VIRTIO_MHP_CHANGED, &vmhp->flags))
 			backoff = VIRTIO_MHP_RETRY_MIN;
-			virtio_mhp_forget_backoffs(vmhp);
-		}
 		plugged_size = vmhp->plugged_size;
 		rc = virtio_mhp_resize(vmhp);
 		virtio_mhp_release_module(vmhp);

@@ -1,205 +1,270 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Shrinking: units from ONLINE to UNPLUGGED, the cheapest first, each in
- * bounded time. Decides which unit is next, and explains those that stay.
+ * Shrinking: units from ONLINE to UNPLUGGED, the cheapest first. Decides which
+ * unit is next, and which are not worth trying.
  */
 #include <linux/device.h>
+#include <linux/ktime.h>
 #include <linux/limits.h>
 #include <linux/minmax.h>
 #include <linux/pfn.h>
-#include <linux/sort.h>
 
 #include "census.h"
-#include "trace.h"
 #include "virtio_mhp.h"
 
-/* Pages */
-#define VIRTIO_MHP_PROGRESS_MIN 512U
-
-/* Is what kept a unit from going gone? Cheap enough to be asked often. */
-static bool virtio_mhp_unit_has_cleared(struct virtio_mhp *vmhp,
-					unsigned int unit)
-{
-	const struct virtio_mhp_unit *u = &vmhp->units[unit];
-
-	if (u->needs)
-		return virtio_mhp_room(vmhp) >= u->needs;
-	if (!u->stuck_pfn)
-		return false;
-	return !virtio_mhp_pfn_is_stuck(vmhp, u->stuck_pfn);
-}
+/* Units to count before the best so far is vacated, by their memory */
+#define VIRTIO_MHP_COUNT_AHEAD	(32ULL << 30)
+/* A unit of which one page in so many is in use goes at once */
+#define VIRTIO_MHP_CHEAP	32
+/* Added to the cost of a unit that looks stuck, and of one that was */
+#define VIRTIO_MHP_COST_STUCK	0x20000000U
+#define VIRTIO_MHP_COST_FAILED	0x40000000U
+/* Units in a row that may fail before the worker has rested from them */
+#define VIRTIO_MHP_FAILURES_MAX 4
 
 /**
- * virtio_mhp_shrink_is_worthwhile() - may a unit that would not go, go now
- * @vmhp: the device
- *
- * Context: worker.
- * Return: true if what was in its way is no longer there.
+ * struct virtio_mhp_pass - how far a pass over the units has got
+ * @position: of the next unit to count, in the order of unplugging
+ * @nr: how many of candidates[] are counted and not yet tried
+ * @room: virtio_mhp_room() at its start
+ * @since: when the latest unit went; what takes longer since is in vain
  */
-bool virtio_mhp_shrink_is_worthwhile(struct virtio_mhp *vmhp)
-{
-	unsigned int unit;
+struct virtio_mhp_pass {
+	unsigned int position;
+	unsigned int nr;
+	unsigned long room;
+	u64 since;
+};
 
-	if (vmhp->plugged_size <= virtio_mhp_target_size(vmhp))
-		return false;
-	for (unit = 0; unit < vmhp->blocks.nr_units; unit++)
-		if (virtio_mhp_unit_has_cleared(vmhp, unit))
-			return true;
-	return false;
+/*
+ * Why a unit is likely to stay, judged by its pages alone. Those of a pool that
+ * nobody uses go without a word.
+ */
+static u16 virtio_mhp_census_suspicion(const struct virtio_mhp_census *census)
+{
+	if (!census->stuck_pfn && !census->nr_hugetlb)
+		return VIRTIO_MHP_REASON_NONE;
+	return virtio_mhp_census_reason(census, -EBUSY);
 }
 
 /*
- * Sorts into candidates[] the units that are worth vacating, the first to
- * vacate first. Those whose latest failure is too recent are left out, unless
- * its cause is gone.
+ * Of units that failed, the first are those whose obstacle is gone before they
+ * would be due, and then the one that has waited longest.
  */
-static unsigned int virtio_mhp_sort_candidates(struct virtio_mhp *vmhp)
+static unsigned int virtio_mhp_cost_of_failed(const struct virtio_mhp_unit *u)
 {
-	const struct virtio_mhp_blocks *blocks = &vmhp->blocks;
+	const unsigned long age = jiffies - u->next_try;
+
+	if (time_before(jiffies, u->next_try))
+		return VIRTIO_MHP_COST_FAILED;
+	return 2 * VIRTIO_MHP_COST_FAILED - 1 -
+	       min_t(unsigned long, age, VIRTIO_MHP_COST_FAILED - 1);
+}
+
+static void virtio_mhp_unit_judge(struct virtio_mhp *vmhp, unsigned int unit,
+				  struct virtio_mhp_candidate *c)
+{
+	struct virtio_mhp_unit *u = &vmhp->units[unit];
 	struct virtio_mhp_census census;
-	unsigned int unit, nr = 0;
 
-	for (unit = 0; unit < blocks->nr_units; unit++) {
-		if (virtio_mhp_unit_is(blocks, unit, VIRTIO_MHP_MB_UNPLUGGED))
-			continue;
-		if (!virtio_mhp_unit_is_due(vmhp, unit) &&
-		    !virtio_mhp_unit_has_cleared(vmhp, unit))
-			continue;
-		virtio_mhp_census_take(vmhp, unit, &census);
-		if (virtio_mhp_is_interrupted(vmhp))
-			return 0;
-		vmhp->candidates[nr].unit = unit;
-		vmhp->candidates[nr].cost = virtio_mhp_census_cost(&census);
-		nr++;
-	}
-	sort(vmhp->candidates, nr, sizeof(*vmhp->candidates),
-	     virtio_mhp_candidate_cmp, NULL);
-	return nr;
+	c->unit = unit;
+	u->suspicion = u->reason;
+	c->cost = virtio_mhp_cost_of_failed(u);
+	/* Where room was missing, nothing was tried. */
+	if (u->failed && !u->needs)
+		return;
+	virtio_mhp_census_take(vmhp, unit, &census);
+	u->stuck_pfn = census.stuck_pfn;
+	u->suspicion = virtio_mhp_census_suspicion(&census);
+	c->cost =
+		min(virtio_mhp_census_cost(&census), VIRTIO_MHP_COST_STUCK - 1);
+	if (u->suspicion)
+		c->cost += VIRTIO_MHP_COST_STUCK;
 }
 
-/*
- * Progress is a reason to try again soon. What others allocate and free in the
- * meantime is none, so it must be an eighth of the best so far, and not just a
- * few pages.
- */
-static bool virtio_mhp_unit_came_closer(struct virtio_mhp_unit *u,
-					unsigned long left)
-{
-	if (u->backoff &&
-	    left + max(u->left / 8, VIRTIO_MHP_PROGRESS_MIN) > u->left)
-		return false;
-	u->left = min_t(unsigned long, left, U32_MAX);
-	return true;
-}
-
-static void virtio_mhp_unit_failed(struct virtio_mhp *vmhp, unsigned int unit,
-				   u16 reason, int error,
-				   const struct virtio_mhp_census *census)
+/* Not tried, because others like it are in vain. The host is told all the same */
+static void virtio_mhp_unit_put_off(struct virtio_mhp *vmhp, unsigned int unit)
 {
 	struct virtio_mhp_unit *u = &vmhp->units[unit];
 
-	if (virtio_mhp_unit_came_closer(u, census->nr_used))
-		u->backoff = 0;
-	virtio_mhp_unit_back_off(vmhp, unit, 1);
-	u->stuck_pfn = error == -EINPROGRESS ? census->io_pfn
-					     : census->stuck_pfn;
-	u->needs = error == -ENOSPC ? virtio_mhp_room_needed(vmhp, census) : 0;
-	trace_virtio_mhp_vacate(vmhp->index,
-				virtio_mhp_unit_addr(&vmhp->blocks, unit),
-				reason, error, u->backoff, census);
-	virtio_mhp_dbg(vmhp, "unit at %#llx stays for %u s: %s (%d)\n",
-		       virtio_mhp_unit_addr(&vmhp->blocks, unit), u->backoff,
-		       virtio_mhp_reason_name(reason), error);
-	virtio_mhp_report(vmhp, unit, reason, error);
+	u->needs = 0;
+	virtio_mhp_unit_stays(vmhp, unit, 0);
+	/* Before the one that was tried: each has its turn. */
+	u->next_try -= HZ / 2;
+	virtio_mhp_report(vmhp, unit, u->suspicion, -EBUSY);
 }
 
-/* Nothing is tried that would make the kernel complain. */
-static int virtio_mhp_unit_check_room(struct virtio_mhp *vmhp,
-				      unsigned int unit,
-				      const struct virtio_mhp_census *census)
+/* Puts off the candidates that look stuck, or only those for one @reason */
+static void virtio_mhp_put_off(struct virtio_mhp *vmhp,
+			       struct virtio_mhp_pass *pass, u16 reason)
 {
-	const unsigned long needed = virtio_mhp_room_needed(vmhp, census);
-	const unsigned long room = needed ? virtio_mhp_room(vmhp) : 0;
-	u16 reason = VIRTIO_MHP_REASON_NO_ROOM;
+	unsigned int i = 0;
 
-	/* For its huge pages alone, hugetlb looks for room without a word. */
-	if (room >= needed || census->nr_hugetlb == census->nr_used)
-		return 0;
-	if (needed - room <= census->nr_hugetlb)
-		reason = VIRTIO_MHP_REASON_HUGETLB;
-	virtio_mhp_unit_failed(vmhp, unit, reason, -ENOSPC, census);
-	return -ENOSPC;
-}
+	while (i < pass->nr) {
+		struct virtio_mhp_candidate *c = &vmhp->candidates[i];
 
-static int virtio_mhp_unit_remove(struct virtio_mhp *vmhp, unsigned int unit)
-{
-	const unsigned int first =
-		virtio_mhp_unit_first_mb(&vmhp->blocks, unit);
-	unsigned int mb = first + virtio_mhp_unit_nr_mbs(&vmhp->blocks);
-	int rc;
-
-	while (mb-- > first) {
-		if (virtio_mhp_mb_get_state(vmhp, mb) < VIRTIO_MHP_MB_OFFLINE)
+		if (c->cost < VIRTIO_MHP_COST_STUCK ||
+		    (reason && vmhp->units[c->unit].suspicion != reason)) {
+			i++;
 			continue;
-		rc = virtio_mhp_mb_remove(vmhp, mb);
-		if (rc)
-			return rc;
+		}
+		if (reason || c->cost < VIRTIO_MHP_COST_FAILED)
+			virtio_mhp_unit_put_off(vmhp, c->unit);
+		*c = vmhp->candidates[--pass->nr];
 	}
+}
+
+static bool virtio_mhp_unit_is_wanted(struct virtio_mhp *vmhp,
+				      unsigned int unit,
+				      const struct virtio_mhp_pass *pass)
+{
+	return !virtio_mhp_unit_is(&vmhp->blocks, unit,
+				   VIRTIO_MHP_MB_UNPLUGGED) &&
+	       virtio_mhp_unit_may_go(vmhp, unit, pass->room);
+}
+
+/* Broken memory goes first, however much is counted before a unit goes. */
+static void virtio_mhp_count_poisoned(struct virtio_mhp *vmhp,
+				      struct virtio_mhp_pass *pass)
+{
+	unsigned int unit;
+
+	for (unit = 0; unit < vmhp->blocks.nr_units; unit++)
+		if (virtio_mhp_unit_has_poison(vmhp, unit) &&
+		    virtio_mhp_unit_is_wanted(vmhp, unit, pass))
+			virtio_mhp_unit_judge(vmhp, unit,
+					      &vmhp->candidates[pass->nr++]);
+}
+
+/* Counts the next unit; true if none that comes after it can be better */
+static bool virtio_mhp_count_next(struct virtio_mhp *vmhp,
+				  struct virtio_mhp_pass *pass)
+{
+	const unsigned int last = vmhp->blocks.nr_units - 1;
+	const unsigned int position = pass->position++;
+	const unsigned int unit =
+		virtio_mhp_unit_in_plug_order(last + 1, last - position);
+	struct virtio_mhp_candidate *c = &vmhp->candidates[pass->nr];
+
+	if (!virtio_mhp_unit_is_wanted(vmhp, unit, pass) ||
+	    virtio_mhp_unit_has_poison(vmhp, unit))
+		return false;
+	virtio_mhp_unit_judge(vmhp, unit, c);
+	if (c->cost >= VIRTIO_MHP_COST_STUCK && virtio_mhp_is_resting(vmhp)) {
+		virtio_mhp_unit_put_off(vmhp, unit);
+		return false;
+	}
+	pass->nr++;
+	return position == 0 ||
+	       (position < last &&
+		c->cost <= PHYS_PFN(vmhp->blocks.unit_size) / VIRTIO_MHP_CHEAP);
+}
+
+static void virtio_mhp_count_some(struct virtio_mhp *vmhp,
+				  struct virtio_mhp_pass *pass)
+{
+	u64 ahead = max(VIRTIO_MHP_COUNT_AHEAD, vmhp->blocks.unit_size);
+
+	for (; ahead && pass->position < vmhp->blocks.nr_units;
+	     ahead -= vmhp->blocks.unit_size) {
+		if (virtio_mhp_is_interrupted(vmhp) ||
+		    virtio_mhp_count_next(vmhp, pass))
+			return;
+	}
+}
+
+static struct virtio_mhp_candidate *
+virtio_mhp_cheapest(struct virtio_mhp *vmhp, const struct virtio_mhp_pass *pass)
+{
+	struct virtio_mhp_candidate *best = NULL, *c = vmhp->candidates;
+
+	for (; c < vmhp->candidates + pass->nr; c++)
+		if (!best || virtio_mhp_candidate_cmp(c, best) < 0)
+			best = c;
+	return best;
+}
+
+/*
+ * The next unit to vacate. A region may be large and counting take long, so
+ * the best of some will do, but before it is one that looks stuck all are
+ * counted.
+ */
+static bool virtio_mhp_next_candidate(struct virtio_mhp *vmhp,
+				      struct virtio_mhp_pass *pass,
+				      struct virtio_mhp_candidate *next)
+{
+	struct virtio_mhp_candidate *best;
+
+	do {
+		virtio_mhp_count_some(vmhp, pass);
+		if (virtio_mhp_is_interrupted(vmhp))
+			return false;
+		best = virtio_mhp_cheapest(vmhp, pass);
+	} while (pass->position < vmhp->blocks.nr_units &&
+		 (!best || best->cost >= VIRTIO_MHP_COST_STUCK));
+	if (!best)
+		return false;
+	*next = *best;
+	*best = vmhp->candidates[--pass->nr];
+	return true;
+}
+
+/* What has been tried so far, and counted for it, was for nothing. */
+static void virtio_mhp_pass_failed(struct virtio_mhp *vmhp,
+				   struct virtio_mhp_pass *pass,
+				   const struct virtio_mhp_candidate *c, int rc)
+{
+	const struct virtio_mhp_unit *u = &vmhp->units[c->unit];
+	const u64 now = ktime_get_ns();
+
+	vmhp->nr_failures++;
+	/* To wait for storage takes no CPU. */
+	if (!u->came_closer && rc != -EINPROGRESS)
+		virtio_mhp_spent_in_vain(vmhp, now - pass->since);
+	pass->since = now;
+	if (virtio_mhp_is_resting(vmhp))
+		virtio_mhp_put_off(vmhp, pass, VIRTIO_MHP_REASON_NONE);
+	/* There is one pool: the others' pages will find no free one, either. */
+	else if (u->suspicion == VIRTIO_MHP_REASON_HUGETLB &&
+		 u->reason == VIRTIO_MHP_REASON_HUGETLB && !u->needs)
+		virtio_mhp_put_off(vmhp, pass, VIRTIO_MHP_REASON_HUGETLB);
+}
+
+/* 0 also if the unit stays; an error is one that concerns all units. */
+static int virtio_mhp_try(struct virtio_mhp *vmhp, struct virtio_mhp_pass *pass,
+			  const struct virtio_mhp_candidate *c)
+{
+	int rc = virtio_mhp_unit_vacate(vmhp, c->unit);
+
+	if (rc == -EAGAIN)
+		return rc;
+	if (rc) {
+		virtio_mhp_pass_failed(vmhp, pass, c, rc);
+		return 0;
+	}
+	vmhp->nr_failures = 0;
+	pass->since = ktime_get_ns();
+	rc = virtio_mhp_unit_unplug(vmhp, c->unit);
+	if (rc != -EINVAL)
+		return rc;
+	virtio_mhp_unit_back_off(vmhp, c->unit, 1, VIRTIO_MHP_BACKOFF_MAX);
 	return 0;
 }
 
-static void virtio_mhp_unit_explain(struct virtio_mhp *vmhp, unsigned int unit,
-				    const struct virtio_mhp_census *before,
-				    struct virtio_mhp_census *after)
+/* After some failures in a row the worker rests before there is another. */
+static bool virtio_mhp_has_enough(const struct virtio_mhp *vmhp)
 {
-	virtio_mhp_census_take(vmhp, unit, after);
-	virtio_mhp_census_confirm(vmhp, after, before);
+	return vmhp->nr_failures >= VIRTIO_MHP_FAILURES_MAX &&
+	       virtio_mhp_is_resting(vmhp);
 }
 
 /**
- * virtio_mhp_unit_vacate() - offline and remove all of a unit
- * @vmhp: the device
- * @unit: a plugged unit
- *
- * A failure is explained to the host and to the administrator, and keeps the
- * unit from being tried again for a while.
- *
- * Context: worker.
- * Return: 0 and the unit is PLUGGED; -EAGAIN: interrupted; else negative errno.
- */
-int virtio_mhp_unit_vacate(struct virtio_mhp *vmhp, unsigned int unit)
-{
-	const u64 addr = virtio_mhp_unit_addr(&vmhp->blocks, unit);
-	struct virtio_mhp_census before, after;
-	int rc;
-
-	virtio_mhp_census_take(vmhp, unit, &before);
-	rc = virtio_mhp_unit_check_room(vmhp, unit, &before);
-	if (rc)
-		return rc;
-	rc = virtio_mhp_unit_remove(vmhp, unit);
-	if (rc && rc != -EAGAIN)
-		virtio_mhp_unit_explain(vmhp, unit, &before, &after);
-	if (rc == -ETIME && virtio_mhp_census_is_promising(&after)) {
-		rc = virtio_mhp_unit_remove(vmhp, unit);
-		if (rc && rc != -EAGAIN)
-			virtio_mhp_unit_explain(vmhp, unit, &before, &after);
-	}
-	if (!rc)
-		trace_virtio_mhp_vacate(vmhp->index, addr,
-					VIRTIO_MHP_REASON_NONE, 0, 0, &before);
-	else if (rc != -EAGAIN)
-		virtio_mhp_unit_failed(vmhp, unit,
-				       virtio_mhp_census_reason(&after, rc), rc,
-				       &after);
-	return rc;
-}
-
-/**
- * virtio_mhp_shrink() - unplug units until plugged_size is requested_size
+ * virtio_mhp_shrink() - unplug units until plugged_size is what is aimed at
  * @vmhp: the device
  *
- * Each unit that is due is tried once.
+ * Each unit that is due is tried once, as far as the worker may spend time on
+ * what may be in vain. A newer request for less or for as much changes only
+ * where this ends.
  *
  * Context: worker.
  * Return: 0; -EAGAIN: interrupted; -EINPROGRESS: units are left that would
@@ -207,30 +272,26 @@ int virtio_mhp_unit_vacate(struct virtio_mhp *vmhp, unsigned int unit)
  */
 int virtio_mhp_shrink(struct virtio_mhp *vmhp)
 {
-	const unsigned int nr = virtio_mhp_sort_candidates(vmhp);
-	unsigned int i;
-	int rc;
+	struct virtio_mhp_pass pass = {
+		.room = virtio_mhp_room(vmhp),
+		.since = ktime_get_ns(),
+	};
+	struct virtio_mhp_candidate c;
+	int rc = 0;
 
-	for (i = 0; i < nr; i++) {
-		const unsigned int unit = vmhp->candidates[i].unit;
-
-		if (vmhp->plugged_size <= virtio_mhp_target_size(vmhp))
-			return 0;
-		if (virtio_mhp_is_interrupted(vmhp))
-			return -EAGAIN;
-		rc = virtio_mhp_unit_vacate(vmhp, unit);
-		if (rc == -EAGAIN)
-			return rc;
-		if (rc)
-			continue;
-		rc = virtio_mhp_unit_unplug(vmhp, unit);
-		if (rc == -EINVAL)
-			virtio_mhp_unit_back_off(vmhp, unit, 1);
-		else if (rc)
-			return rc;
-	}
-	if (virtio_mhp_is_interrupted(vmhp))
-		return -EAGAIN;
+	if (!virtio_mhp_is_resting(vmhp))
+		vmhp->nr_failures = 0;
+	virtio_mhp_count_poisoned(vmhp, &pass);
+	while (!rc && !virtio_mhp_is_interrupted(vmhp) &&
+	       vmhp->plugged_size > virtio_mhp_target_size(vmhp) &&
+	       !virtio_mhp_has_enough(vmhp) &&
+	       virtio_mhp_next_candidate(vmhp, &pass, &c))
+		rc = virtio_mhp_try(vmhp, &pass, &c);
+	if (!rc && virtio_mhp_is_interrupted(vmhp))
+		rc = -EAGAIN;
+	if (rc)
+		return rc;
+	virtio_mhp_spent_in_vain(vmhp, ktime_get_ns() - pass.since);
 	return vmhp->plugged_size <= virtio_mhp_target_size(vmhp)
 		       ? 0
 		       : -EINPROGRESS;

@@ -124,7 +124,7 @@ DECLARE_EVENT_CLASS(virtio_mhp_event,
 	TP_printk("virtio%d", __entry->index)
 );
 
-/* There is a newer request: what is under way is to be dropped. */
+/* There may be a newer request: what is against it will be dropped. */
 DEFINE_EVENT(virtio_mhp_event, virtio_mhp_interrupt,
 	TP_PROTO(int index),
 	TP_ARGS(index)

@@ -18,6 +18,8 @@
  *   census.c   what the pages of a unit are used for (census.h)
  *   room.c     where they could go (census.h)
  *   reserve.c  boot memory for growing a guest that is full
+ *   retry.c    when what failed is tried again
+ *   vacate.c   a unit out of Linux
  *   shrink.c   units out of Linux and back to the device
  *   grow.c     units from the device and into Linux
  *   recover.c  devices that break or are others than before
@@ -69,38 +71,6 @@ static inline u64 virtio_mhp_target_size(const struct virtio_mhp *vmhp)
 	return READ_ONCE(vmhp->requested_size);
 }
 
-/**
- * virtio_mhp_unit_is_due() - may a unit be tried
- * @vmhp: the device
- * @unit: the unit
- *
- * Context: worker.
- * Return: false if its latest failure is too recent.
- */
-static inline bool virtio_mhp_unit_is_due(const struct virtio_mhp *vmhp,
-					  unsigned int unit)
-{
-	return !vmhp->units[unit].backoff ||
-	       time_after_eq(jiffies, vmhp->units[unit].next_try);
-}
-
-/**
- * virtio_mhp_unit_back_off() - leave a unit alone for a while
- * @vmhp: the device
- * @unit: the unit
- * @first: seconds after a first failure, twice as many after each further one
- *
- * Context: worker.
- */
-static inline void virtio_mhp_unit_back_off(struct virtio_mhp *vmhp,
-					    unsigned int unit, int first)
-{
-	struct virtio_mhp_unit *u = &vmhp->units[unit];
-
-	u->backoff = clamp(2 * u->backoff, first, VIRTIO_MHP_BACKOFF_MAX);
-	u->next_try = jiffies + u->backoff * HZ;
-}
-
 /* ids.c: which devices are driven */
 const struct virtio_device_id *virtio_mhp_id_table(void);
 int virtio_mhp_check_features(struct virtio_device *vdev);
@@ -133,6 +103,7 @@ bool virtio_mhp_has_feature(struct virtio_mhp *vmhp, unsigned int feature);
 int virtio_mhp_read_sizes(struct virtio_mhp *vmhp,
 			  struct virtio_mhp_link *link);
 int virtio_mhp_refresh(struct virtio_mhp *vmhp);
+int virtio_mhp_refresh_target(struct virtio_mhp *vmhp);
 int virtio_mhp_unit_plug_begin(struct virtio_mhp *vmhp, unsigned int unit);
 int virtio_mhp_unit_plug_end(struct virtio_mhp *vmhp, unsigned int unit);
 int virtio_mhp_unit_unplug(struct virtio_mhp *vmhp, unsigned int unit);
@@ -157,6 +128,7 @@ int virtio_mhp_hotplug_init(struct virtio_mhp *vmhp);
 void virtio_mhp_hotplug_deinit(struct virtio_mhp *vmhp);
 int virtio_mhp_mb_add(struct virtio_mhp *vmhp, unsigned int mb);
 int virtio_mhp_mb_remove(struct virtio_mhp *vmhp, unsigned int mb);
+bool virtio_mhp_is_superseded(const struct virtio_mhp *vmhp, u64 size);
 bool virtio_mhp_is_interrupted(struct virtio_mhp *vmhp);
 void virtio_mhp_interrupt(struct virtio_mhp *vmhp);
 
@@ -169,14 +141,27 @@ bool virtio_mhp_reserve_enter(const struct virtio_mhp *vmhp,
 			      unsigned int *cookie);
 void virtio_mhp_reserve_leave(unsigned int cookie);
 
-/* shrink.c: units out of Linux and back to the device */
-int virtio_mhp_unit_vacate(struct virtio_mhp *vmhp, unsigned int unit);
+/* retry.c: when what failed is tried again */
+void virtio_mhp_spent_in_vain(struct virtio_mhp *vmhp, u64 ns);
+bool virtio_mhp_is_resting(const struct virtio_mhp *vmhp);
+bool virtio_mhp_unit_is_due(const struct virtio_mhp *vmhp, unsigned int unit);
+void virtio_mhp_unit_back_off(struct virtio_mhp *vmhp, unsigned int unit,
+			      int first, int last);
+void virtio_mhp_unit_stays(struct virtio_mhp *vmhp, unsigned int unit, u64 ns);
+bool virtio_mhp_unit_may_go(struct virtio_mhp *vmhp, unsigned int unit,
+			    unsigned long room);
 bool virtio_mhp_shrink_is_worthwhile(struct virtio_mhp *vmhp);
+void virtio_mhp_take_up_request(struct virtio_mhp *vmhp);
+long virtio_mhp_until_due(const struct virtio_mhp *vmhp);
+
+/* vacate.c: a unit out of Linux */
+int virtio_mhp_unit_vacate(struct virtio_mhp *vmhp, unsigned int unit);
+
+/* shrink.c: units out of Linux and back to the device */
 int virtio_mhp_shrink(struct virtio_mhp *vmhp);
 
 /* grow.c: units from the device and into Linux */
 void virtio_mhp_release_module(struct virtio_mhp *vmhp);
-int virtio_mhp_complete_units(struct virtio_mhp *vmhp);
 int virtio_mhp_grow(struct virtio_mhp *vmhp);
 
 /* recover.c: devices that break or are others than before */

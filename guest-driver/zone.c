@@ -106,7 +106,7 @@ static void virtio_mhp_help_shrinking(struct virtio_mhp *vmhp, unsigned int mb)
 	if (current == vmhp->worker ||
 	    READ_ONCE(vmhp->plugged_size) <= virtio_mhp_target_size(vmhp))
 		return;
-	vmhp->units[virtio_mhp_unit_of_mb(&vmhp->blocks, mb)].backoff = 0;
+	vmhp->units[virtio_mhp_unit_of_mb(&vmhp->blocks, mb)].failed = false;
 	virtio_mhp_wake(vmhp, VIRTIO_MHP_RETRY);
 }
 

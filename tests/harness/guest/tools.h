@@ -68,6 +68,14 @@ int tool_memmap(int argc, char **argv);
 int tool_pin(int argc, char **argv);
 
 /*
+ * mhp-pins ADDR SIZE BLOCK_SIZE NB
+ *
+ * Pin one page inside each of NB blocks of the range (hexadecimal), print
+ * "pinned NB" and hold them until killed.
+ */
+int tool_pins(int argc, char **argv);
+
+/*
  * mhp-vmcore ADDR [read]
  *
  * In a kernel that was started by a crash: print a line "load ADDR SIZE" for

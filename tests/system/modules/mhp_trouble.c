@@ -115,8 +115,12 @@ static struct mhp_trouble_probe mhp_trouble_probes[] = {
 	  &mhp_trouble_group },
 };
 
-/* Addresses of one memory block that are in use by somebody else */
+/* Addresses of memory blocks that are in use by somebody else */
 static struct resource *mhp_trouble_taken;
+
+static uint mhp_trouble_take_blocks = 1;
+module_param_named(take_blocks, mhp_trouble_take_blocks, uint, 0644);
+MODULE_PARM_DESC(take_blocks, "how many memory blocks to reserve (default 1)");
 
 static int mhp_trouble_take(const char *value, const struct kernel_param *kp)
 {
@@ -133,7 +137,8 @@ static int mhp_trouble_take(const char *value, const struct kernel_param *kp)
 	if (!addr)
 		return 0;
 	mhp_trouble_taken = __request_region(&iomem_resource, addr,
-					     memory_block_size_bytes(),
+					     memory_block_size_bytes() *
+						     mhp_trouble_take_blocks,
 					     KBUILD_MODNAME, 0);
 	return mhp_trouble_taken ? 0 : -EBUSY;
 }
@@ -142,7 +147,7 @@ static const struct kernel_param_ops mhp_trouble_take_ops = {
 	.set = mhp_trouble_take,
 };
 module_param_cb(take, &mhp_trouble_take_ops, NULL, 0200);
-MODULE_PARM_DESC(take, "address of a memory block to reserve; 0: none");
+MODULE_PARM_DESC(take, "address of memory blocks to reserve; 0: none");
 
 static int mhp_trouble_have(const char *value, const struct kernel_param *kp)
 {
