@@ -17,6 +17,7 @@
 #include <linux/string.h>
 #include <linux/sysfs.h>
 #include <linux/version.h>
+#include <linux/virtio.h>
 
 #if !IS_ENABLED(CONFIG_MEMORY_HOTPLUG) ||                                     \
 	!IS_ENABLED(CONFIG_MEMORY_HOTREMOVE) ||                               \
@@ -36,6 +37,16 @@ virtio_mhp_nr_vmemmap_pages(const struct device *dev)
 	return mem->altmap ? mem->altmap->free : 0;
 #else
 	return mem->nr_vmemmap_pages;
+#endif
+}
+
+/* Have a driver told that the machine goes down: before 6.15 none was. */
+static inline void
+virtio_mhp_set_shutdown(struct virtio_driver *driver,
+			void (*shutdown)(struct virtio_device *vdev))
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 15, 0)
+	driver->shutdown = shutdown;
 #endif
 }
 

@@ -179,13 +179,14 @@ static void virtio_mhp_look_again(struct virtio_mhp *vmhp)
  *
  * Context: worker.
  * Return: true if a newer request wants the contrary, the device has gone, or
- *	the worker is to freeze.
+ *	the worker is to hold still or freeze.
  */
 bool virtio_mhp_is_interrupted(struct virtio_mhp *vmhp)
 {
 	if (test_and_clear_bit(VIRTIO_MHP_CHANGED, &vmhp->flags))
 		virtio_mhp_look_again(vmhp);
-	return vmhp->superseded || !READ_ONCE(vmhp->link) || freezing(current);
+	return vmhp->superseded || !READ_ONCE(vmhp->link) ||
+	       READ_ONCE(vmhp->is_still) || freezing(current);
 }
 
 /**

@@ -194,6 +194,7 @@ static int __init virtio_mhp_init(void)
 	/* They are about regions, and a kdump kernel has none. */
 	if (!is_kdump_kernel())
 		virtio_mhp_driver.driver.dev_groups = virtio_mhp_groups;
+	virtio_mhp_set_shutdown(&virtio_mhp_driver, virtio_mhp_shutdown);
 	return register_virtio_driver(&virtio_mhp_driver);
 }
 module_init(virtio_mhp_init);

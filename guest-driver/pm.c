@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Suspending and hibernating: refused while memory is plugged, because what is
- * plugged would not be there any more afterwards.
+ * Shutting down, suspending and hibernating; the last two are refused while
+ * memory is plugged, because what is plugged would not be there any more
+ * afterwards.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -25,15 +26,41 @@ static bool virtio_mhp_pm_is_our_business(const struct virtio_mhp *vmhp,
 	       (action == PM_SUSPEND_PREPARE && !READ_ONCE(vmhp->link));
 }
 
+/*
+ * hibernate() freezes the worker with the hotplug lock held, so the worker must
+ * not wait for that lock: from here on it begins nothing.
+ */
+static u64 virtio_mhp_pm_hold_still(struct virtio_mhp *vmhp)
+{
+	u64 plugged_size;
+
+	WRITE_ONCE(vmhp->is_still, true);
+	virtio_mhp_interrupt(vmhp);
+	mutex_lock(&vmhp->pass);
+	plugged_size = vmhp->plugged_size;
+	mutex_unlock(&vmhp->pass);
+	return plugged_size;
+}
+
+static int virtio_mhp_pm_go_on(struct virtio_mhp *vmhp)
+{
+	WRITE_ONCE(vmhp->is_still, false);
+	virtio_mhp_wake(vmhp, VIRTIO_MHP_CHANGED);
+	return NOTIFY_OK;
+}
+
 static int virtio_mhp_pm_notify(struct notifier_block *nb, unsigned long action,
 				void *data)
 {
 	struct virtio_mhp *vmhp = container_of(nb, struct virtio_mhp, pm_nb);
 
+	if (READ_ONCE(vmhp->is_still))
+		return virtio_mhp_pm_go_on(vmhp);
 	if (!virtio_mhp_pm_is_our_business(vmhp, action))
 		return NOTIFY_DONE;
-	if (!READ_ONCE(vmhp->plugged_size))
+	if (!virtio_mhp_pm_hold_still(vmhp))
 		return NOTIFY_OK;
+	virtio_mhp_pm_go_on(vmhp);
 	/* The device may be leaving just now: say which by its region. */
 	pr_err("%s is refused while memory is plugged in %#llx-%#llx\n",
 	       action == PM_SUSPEND_PREPARE ? "suspending" : "hibernation",
@@ -107,4 +134,28 @@ int virtio_mhp_restore(struct virtio_device *vdev)
 	if (!rc && link->region)
 		virtio_mhp_wake(link->region, VIRTIO_MHP_CHANGED);
 	return rc;
+}
+
+/**
+ * virtio_mhp_shutdown() - leave the device alone for good
+ * @vdev: the virtio device
+ *
+ * The machine goes down or another kernel takes over: the device is reset, and
+ * the worker must not take it for broken and start over. All the rest stays.
+ *
+ * Context: may sleep.
+ */
+void virtio_mhp_shutdown(struct virtio_device *vdev)
+{
+	struct virtio_mhp_link *link = vdev->priv;
+
+	cancel_work_sync(&link->look);
+	if (link->vmcore)
+		virtio_mhp_vmcore_deinit(link);
+	virtio_mhp_link_leave(link);
+	if (link->region)
+		mutex_lock(&link->region->link_lock);
+	virtio_mhp_link_close(link);
+	if (link->region)
+		mutex_unlock(&link->region->link_lock);
 }

@@ -151,6 +151,7 @@ struct virtio_mhp_unit {
  * @bus_nb: follows memory blocks being added and removed
  * @memory_nb: follows memory blocks going on- and offline, vetoes wrong zones
  * @pm_nb: vetoes hibernation
+ * @is_still: the worker has to begin nothing, for the time of a hibernation
  * @lock: taken by notifiers with the hotplug locks held: nothing sleeps under it
  * @blocks: states of memory blocks
  * @mbs: one for each memory block
@@ -209,6 +210,7 @@ struct virtio_mhp {
 	struct notifier_block bus_nb;
 	struct notifier_block memory_nb;
 	struct notifier_block pm_nb;
+	bool is_still;
 
 	/* protects states, counters, mbs, units and the last error */
 	spinlock_t lock;

@@ -102,8 +102,12 @@ static void virtio_mhp_settle(struct virtio_mhp *vmhp)
 
 static int virtio_mhp_come_closer(struct virtio_mhp *vmhp)
 {
-	int rc = virtio_mhp_recover(vmhp);
+	int rc;
 
+	vmhp->superseded = false;
+	if (READ_ONCE(vmhp->is_still))
+		return -EAGAIN;
+	rc = virtio_mhp_recover(vmhp);
 	if (!rc)
 		rc = virtio_mhp_refresh(vmhp);
 	if (!rc)

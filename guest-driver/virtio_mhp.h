@@ -24,9 +24,9 @@
  *   grow.c     units from the device and into Linux
  *   recover.c  devices that break or are others than before
  *   resize.c   the worker
- *   pm.c       suspending and hibernating
- *   region.c   regions (region.h) come and go
  *   vmcore.c   reading the memory of a crashed kernel
+ *   pm.c       shutting down, suspending and hibernating
+ *   region.c   regions (region.h) come and go
  *   sysfs.c    attributes
  *   main.c     the virtio driver
  */
@@ -172,19 +172,6 @@ int virtio_mhp_recover(struct virtio_mhp *vmhp);
 int virtio_mhp_worker_start(struct virtio_mhp *vmhp);
 void virtio_mhp_worker_stop(struct virtio_mhp *vmhp);
 
-/* pm.c: suspending and hibernating */
-int virtio_mhp_pm_init(struct virtio_mhp *vmhp);
-void virtio_mhp_pm_deinit(struct virtio_mhp *vmhp);
-int virtio_mhp_freeze(struct virtio_device *vdev);
-int virtio_mhp_restore(struct virtio_device *vdev);
-
-/* region.c: regions come and go */
-int virtio_mhp_region_attach(struct virtio_mhp_link *link,
-			     const struct virtio_mhp_geometry *geo,
-			     const struct virtio_mhp_sizes *sizes);
-void virtio_mhp_region_detach(struct virtio_mhp_link *link);
-void virtio_mhp_regions_end(void);
-
 /* vmcore.c: reading the memory of a crashed kernel */
 #ifdef CONFIG_PROC_VMCORE
 int virtio_mhp_vmcore_init(struct virtio_mhp_link *link,
@@ -203,6 +190,20 @@ static inline void virtio_mhp_vmcore_deinit(struct virtio_mhp_link *link)
 {
 }
 #endif
+
+/* pm.c: shutting down, suspending and hibernating */
+int virtio_mhp_pm_init(struct virtio_mhp *vmhp);
+void virtio_mhp_pm_deinit(struct virtio_mhp *vmhp);
+int virtio_mhp_freeze(struct virtio_device *vdev);
+int virtio_mhp_restore(struct virtio_device *vdev);
+void virtio_mhp_shutdown(struct virtio_device *vdev);
+
+/* region.c: regions come and go */
+int virtio_mhp_region_attach(struct virtio_mhp_link *link,
+			     const struct virtio_mhp_geometry *geo,
+			     const struct virtio_mhp_sizes *sizes);
+void virtio_mhp_region_detach(struct virtio_mhp_link *link);
+void virtio_mhp_regions_end(void);
 
 /* sysfs.c: attributes */
 extern const struct attribute_group *virtio_mhp_groups[];

@@ -7,7 +7,9 @@
 #include <string.h>
 
 #include "support.h"
+#include "tracing.h"
 
+#define TROUBLE "/sys/module/mhp_trouble/parameters/"
 #define GROWTH (2 * GiB)
 #define FILE_MIB 64
 #define EVENT_MS 60000
@@ -129,6 +131,34 @@ static void test_disk_nothing_plugged(void)
     tear_down();
 }
 
+/*
+ * A request that comes once it is too late to refuse waits until it is over:
+ * what was plugged meanwhile would be in no image, and a worker that waits for
+ * the hotplug lock, which the kernel holds then, cannot be frozen.
+ */
+static void test_disk_request_meanwhile(void)
+{
+    g_autofree char *log = NULL;
+
+    g_free(system_run(guest, "insmod /lib/modules/mhp_trouble.ko linger=1;"
+                             "{ echo disk >/sys/power/state; } 2>/dev/null &"
+                             "echo $! >/tmp/pid;"
+                             "until grep -q Y " TROUBLE "lingers; do"
+                             " sleep 0.1; done"));
+    tracing_start(guest, TRACING_OURS);
+    system_request(guest, GROWTH);
+    g_ptr_array_unref(
+        tracing_wait(guest, "virtio_mhp_resize_end", "result=-11"));
+    g_assert_cmpuint(system_size(guest), ==, 0);
+    g_free(system_run(guest, "echo 0 >" TROUBLE "linger;"
+                             "while kill -0 $(cat /tmp/pid) 2>/dev/null; do"
+                             " sleep 0.1; done"));
+    log = system_run(guest, "dmesg");
+    g_assert_nonnull(strstr(log, "Cannot find swap device"));
+    system_wait_size(guest, GROWTH);
+    tear_down();
+}
+
 /* Without a device there is nobody to ask which way of suspending it is */
 static void test_orphan(void)
 {
@@ -151,10 +181,13 @@ int main(int argc, char **argv)
     int status;
 
     system_init(&argc, &argv);
+    system_need_module("mhp_trouble");
     ADD("to memory: refused while memory is plugged", test_memory_plugged);
     ADD("to idle: works with memory plugged", test_idle);
     ADD("to disk: refused while memory is plugged", test_disk_plugged);
     ADD("to disk: not refused while none is", test_disk_nothing_plugged);
+    ADD("to disk: what is requested meanwhile comes afterwards",
+        test_disk_request_meanwhile);
     ADD("an orphan's memory forbids all", test_orphan);
     ADD("to memory: works while none is", test_memory_nothing_plugged);
 

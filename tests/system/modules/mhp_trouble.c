@@ -2,10 +2,11 @@
 /*
  * Trouble for the driver under test, made inside the guest's kernel: memory
  * notifiers that veto, calls into memory hotplug that fail, addresses and
- * memory blocks that somebody else has taken. Each kind is a parameter below
- * /sys/module/mhp_trouble/parameters, written at run time. It knows nothing of
- * the driver, and makes no trouble until it is told to.
+ * memory blocks that somebody else has taken, a slow hibernation. Each kind
+ * is a parameter below /sys/module/mhp_trouble/parameters, written at run time.
+ * It knows nothing of the driver, and makes no trouble until it is told to.
  */
+#include <linux/delay.h>
 #include <linux/errno.h>
 #include <linux/ioport.h>
 #include <linux/kernel.h>
@@ -16,6 +17,7 @@
 #include <linux/notifier.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
+#include <linux/suspend.h>
 
 static int mhp_trouble_error = EBUSY;
 module_param_named(error, mhp_trouble_error, int, 0644);
@@ -174,6 +176,33 @@ static const struct kernel_param_ops mhp_trouble_have_ops = {
 module_param_cb(have, &mhp_trouble_have_ops, NULL, 0200);
 MODULE_PARM_DESC(have, "address of a memory block to add; 0: none");
 
+/* How long hibernation stays where all drivers know of it and nothing froze */
+static bool mhp_trouble_linger;
+module_param_named(linger, mhp_trouble_linger, bool, 0644);
+MODULE_PARM_DESC(linger, "1: hibernation waits at its beginning; 0: goes on");
+
+static bool mhp_trouble_lingers;
+module_param_named(lingers, mhp_trouble_lingers, bool, 0444);
+MODULE_PARM_DESC(lingers, "whether it does so now");
+
+static int mhp_trouble_pm_notify(struct notifier_block *nb,
+				 unsigned long action, void *data)
+{
+	if (action != PM_HIBERNATION_PREPARE)
+		return NOTIFY_DONE;
+	WRITE_ONCE(mhp_trouble_lingers, true);
+	while (READ_ONCE(mhp_trouble_linger))
+		msleep(20);
+	WRITE_ONCE(mhp_trouble_lingers, false);
+	return NOTIFY_OK;
+}
+
+static struct notifier_block mhp_trouble_pm_nb = {
+	.notifier_call = mhp_trouble_pm_notify,
+	/* After the driver under test */
+	.priority = -1,
+};
+
 #ifdef CONFIG_FAULT_INJECTION
 /*
  * Where an allocation must not fail, mostly because the kernel itself does not
@@ -283,6 +312,8 @@ static int __init mhp_trouble_init(void)
 		}
 	}
 	rc = mhp_trouble_raise_shields();
+	if (!rc)
+		rc = register_pm_notifier(&mhp_trouble_pm_nb);
 	if (rc)
 		mhp_trouble_unregister(ARRAY_SIZE(mhp_trouble_probes));
 	return rc;
@@ -291,6 +322,7 @@ module_init(mhp_trouble_init);
 
 static void __exit mhp_trouble_exit(void)
 {
+	unregister_pm_notifier(&mhp_trouble_pm_nb);
 	mhp_trouble_lower_all_shields();
 	mhp_trouble_unregister(ARRAY_SIZE(mhp_trouble_probes));
 }
