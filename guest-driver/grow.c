@@ -236,7 +236,10 @@ static int virtio_mhp_grow_first(struct virtio_mhp *vmhp,
 	return rc ?: virtio_mhp_grow_end(vmhp, growth, *unit);
 }
 
-/* What the kernel says of one block says nothing of the others. */
+/*
+ * What the kernel says of one block says nothing of the others, but who keeps
+ * one keeps all.
+ */
 static int virtio_mhp_unit_not_added(struct virtio_mhp *vmhp,
 				     struct virtio_mhp_growth *growth,
 				     unsigned int unit, u16 reason, int error)
@@ -245,7 +248,7 @@ static int virtio_mhp_unit_not_added(struct virtio_mhp *vmhp,
 		return error;
 	virtio_mhp_unit_roll_back(vmhp, unit, reason, error);
 	virtio_mhp_count_failure(growth);
-	return error == -ENOMEM ? error : 0;
+	return error == -ENOMEM || error == -EXDEV ? error : 0;
 }
 
 /*
@@ -350,7 +353,8 @@ static int virtio_mhp_complete_units(struct virtio_mhp *vmhp)
  * Return: 0; -EAGAIN: interrupted or not granted; -EBUSY: the device
  *	cannot now; -ENOMEM: no memory to grow with; -EINPROGRESS: units are
  *	left that failed; -ENOSPC: nothing more can be plugged; -EOPNOTSUPP:
- *	nothing may be, for lack of memmaps on blocks; else as
+ *	nothing may be, for lack of memmaps on blocks; -EXDEV: or because
+ *	another driver keeps it; else as
  *	virtio_mhp_unit_plug_end().
  */
 int virtio_mhp_grow(struct virtio_mhp *vmhp)

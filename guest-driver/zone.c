@@ -8,6 +8,7 @@
  * block between PLUGGED, OFFLINE and ONLINE. They run with the hotplug locks
  * held and take nothing but our spinlock.
  */
+#include <linux/align.h>
 #include <linux/device.h>
 #include <linux/device/bus.h>
 #include <linux/kobject.h>
@@ -289,17 +290,54 @@ static int virtio_mhp_store_state(struct virtio_mhp *vmhp, struct device *dev,
 	return rc < 0 ? rc : 0;
 }
 
+/*
+ * Hyper-V's and Xen's balloon can take what goes online for theirs, and keep it.
+ * A page that looks kept may be in some balloon since: not one of each chunk.
+ */
+static bool virtio_mhp_pages_are_kept(unsigned long pfn, unsigned long end)
+{
+	for (; pfn < end; pfn = ALIGN(pfn + 1, 1UL << VIRTIO_MHP_MAX_ORDER))
+		if (!PageReserved(pfn_to_page(pfn)) &&
+		    !PageOffline(pfn_to_page(pfn)))
+			return false;
+	return true;
+}
+
 /* Only the worker removes blocks, so their memmaps stay while it looks. */
-static int virtio_mhp_mb_check_zone(struct virtio_mhp *vmhp, unsigned int mb)
+static int virtio_mhp_mb_check_pages(struct virtio_mhp *vmhp, unsigned int mb)
 {
 	const u64 addr = virtio_mhp_mb_addr(&vmhp->blocks, mb);
 	const u32 memmap_size = vmhp->mbs[mb].memmap_size;
-	struct page *first = pfn_to_page(PHYS_PFN(addr));
-	struct page *usable = pfn_to_page(PHYS_PFN(addr + memmap_size));
+	const unsigned long usable = PHYS_PFN(addr + memmap_size);
 
-	if (page_zonenum(usable) != ZONE_MOVABLE)
+	if (page_zonenum(pfn_to_page(usable)) != ZONE_MOVABLE)
 		return -EPERM;
-	return memmap_size && !PageVmemmapSelfHosted(first) ? -EOPNOTSUPP : 0;
+	if (memmap_size && !PageVmemmapSelfHosted(pfn_to_page(PHYS_PFN(addr))))
+		return -EOPNOTSUPP;
+	if (!virtio_mhp_pages_are_kept(usable,
+				       PHYS_PFN(addr + vmhp->blocks.mb_size)))
+		return 0;
+	virtio_mhp_err(vmhp,
+		       "the memory block at %#llx went online, but another driver keeps its pages: a balloon of Hyper-V or Xen?\n",
+		       addr);
+	return -EXDEV;
+}
+
+/*
+ * Userspace may offline it at any time. It does so under its device's lock: if
+ * that is taken now, what is found would not be true for long.
+ */
+static int virtio_mhp_mb_check(struct virtio_mhp *vmhp, unsigned int mb,
+			       struct device *dev)
+{
+	int rc = 0;
+
+	if (!device_trylock(dev))
+		return 0;
+	if (virtio_mhp_mb_get_state(vmhp, mb) == VIRTIO_MHP_MB_ONLINE)
+		rc = virtio_mhp_mb_check_pages(vmhp, mb);
+	device_unlock(dev);
+	return rc;
 }
 
 /**
@@ -309,25 +347,24 @@ static int virtio_mhp_mb_check_zone(struct virtio_mhp *vmhp, unsigned int mb)
  *
  * Context: worker.
  * Return: 0 and the block is ONLINE, unless userspace has offlined it since;
- *	else negative errno.
+ *	-EXDEV: another driver keeps its pages; else negative errno.
  */
 int virtio_mhp_mb_online(struct virtio_mhp *vmhp, unsigned int mb)
 {
 	struct device *dev = virtio_mhp_mb_get_device(vmhp, mb);
-	bool is_online;
 	int rc;
 
 	if (!dev)
 		return -ENODEV;
 	rc = virtio_mhp_store_state(vmhp, dev, "online_movable");
-	put_device(dev);
-	is_online = virtio_mhp_mb_get_state(vmhp, mb) == VIRTIO_MHP_MB_ONLINE;
 	virtio_mhp_dbg(vmhp, "online %#llx: %d\n",
 		       virtio_mhp_mb_addr(&vmhp->blocks, mb), rc);
 	/* That it was online already is -EINVAL too. */
-	if (rc == -EINVAL && is_online)
+	if (rc == -EINVAL &&
+	    virtio_mhp_mb_get_state(vmhp, mb) == VIRTIO_MHP_MB_ONLINE)
 		rc = 0;
-	if (rc || !is_online)
-		return rc;
-	return virtio_mhp_mb_check_zone(vmhp, mb);
+	if (!rc)
+		rc = virtio_mhp_mb_check(vmhp, mb, dev);
+	put_device(dev);
+	return rc;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Units that fail for ever are in the way of no other: neither those that
- * cannot be plugged, nor one that lost a part and cannot get it back.
+ * What others do to units. Those that fail for ever are in the way of no other:
+ * neither those that cannot be plugged, nor one that lost a part and cannot get
+ * it back. Where all would fail, that is found with the first.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -78,6 +79,29 @@ static void test_failing_units_and_new_requests(void)
     tear_down();
 }
 
+static bool is_kept(void *opaque G_GNUC_UNUSED, GError **error)
+{
+    g_autofree char *text = memdev_attr(guest, "last_error", error);
+
+    return text && strstr(text, "not-online -18");
+}
+
+/* Nothing more is plugged than shows it, and what they let go is of use */
+static void test_pages_are_kept(void)
+{
+    g_autoptr(GError) error = NULL;
+
+    g_free(system_run(guest, "echo 1 >" TROUBLE "keep"));
+    system_request(guest, UNITS * UNIT_SIZE);
+    wait_until(is_kept, NULL, SYSTEM_STALL_MS, "not-online", &error);
+    g_assert_no_error(error);
+    g_free(system_run(guest, "sleep %d", CHANGE_S));
+    g_assert_cmpuint(system_size(guest), ==, UNIT_SIZE);
+    g_free(system_run(guest, "dmesg | grep 'another driver keeps its pages';"
+                             "echo 0 >" TROUBLE "keep"));
+    tear_down();
+}
+
 static bool is_pinned(void *opaque G_GNUC_UNUSED, GError **error)
 {
     g_autofree char *text = memdev_attr(guest, "last_error", error);
@@ -135,6 +159,7 @@ int main(int argc, char **argv)
     ADD("units that cannot be plugged", test_failing_units);
     ADD("units that cannot be plugged, and new requests",
         test_failing_units_and_new_requests);
+    ADD("another driver keeps pages", test_pages_are_kept);
     boot();
     status = g_test_run();
     system_end(guest);

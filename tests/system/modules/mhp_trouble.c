@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Trouble for the driver under test, made inside the guest's kernel: memory
- * notifiers that veto, calls into memory hotplug that fail, addresses and
- * memory blocks that somebody else has taken, a slow hibernation. Each kind
+ * notifiers that veto, calls into memory hotplug that fail, addresses, memory
+ * blocks and pages that somebody else has taken, a slow hibernation. Each kind
  * is a parameter below /sys/module/mhp_trouble/parameters, written at run time.
  * It knows nothing of the driver, and makes no trouble until it is told to.
  */
@@ -203,6 +203,68 @@ static struct notifier_block mhp_trouble_pm_nb = {
 	.priority = -1,
 };
 
+/* What went online and was kept, as the balloons of other hypervisors do */
+#define MHP_TROUBLE_KEPT_MAX 512
+
+static struct {
+	struct page *page;
+	unsigned int order;
+} mhp_trouble_kept[MHP_TROUBLE_KEPT_MAX];
+
+static unsigned int mhp_trouble_nr_kept;
+static bool mhp_trouble_keeps;
+
+static void mhp_trouble_keep_page(struct page *page, unsigned int order)
+{
+	if (mhp_trouble_nr_kept == MHP_TROUBLE_KEPT_MAX) {
+		generic_online_page(page, order);
+		return;
+	}
+	mhp_trouble_kept[mhp_trouble_nr_kept].page = page;
+	mhp_trouble_kept[mhp_trouble_nr_kept++].order = order;
+}
+
+static void mhp_trouble_let_go(void)
+{
+	while (mhp_trouble_nr_kept) {
+		mhp_trouble_nr_kept--;
+		generic_online_page(mhp_trouble_kept[mhp_trouble_nr_kept].page,
+				    mhp_trouble_kept[mhp_trouble_nr_kept].order);
+	}
+}
+
+static int mhp_trouble_set_keep(bool keep)
+{
+	int rc;
+
+	if (keep == mhp_trouble_keeps)
+		return 0;
+	if (keep)
+		rc = set_online_page_callback(mhp_trouble_keep_page);
+	else
+		rc = restore_online_page_callback(mhp_trouble_keep_page);
+	if (rc)
+		return rc;
+	mhp_trouble_keeps = keep;
+	if (!keep)
+		mhp_trouble_let_go();
+	return 0;
+}
+
+static int mhp_trouble_keep(const char *value, const struct kernel_param *kp)
+{
+	bool keep;
+	int rc = kstrtobool(value, &keep);
+
+	return rc ?: mhp_trouble_set_keep(keep);
+}
+
+static const struct kernel_param_ops mhp_trouble_keep_ops = {
+	.set = mhp_trouble_keep,
+};
+module_param_cb(keep, &mhp_trouble_keep_ops, NULL, 0200);
+MODULE_PARM_DESC(keep, "1: keep all pages that go online; 0: let them go");
+
 #ifdef CONFIG_FAULT_INJECTION
 /*
  * Where an allocation must not fail, mostly because the kernel itself does not
@@ -323,6 +385,7 @@ module_init(mhp_trouble_init);
 static void __exit mhp_trouble_exit(void)
 {
 	unregister_pm_notifier(&mhp_trouble_pm_nb);
+	mhp_trouble_set_keep(false);
 	mhp_trouble_lower_all_shields();
 	mhp_trouble_unregister(ARRAY_SIZE(mhp_trouble_probes));
 }
