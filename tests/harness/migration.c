@@ -82,18 +82,34 @@ void migration_add_cpr(Vm *vm, const char *cpr)
                "cpr,addr.transport=socket,addr.type=unix,addr.path=%s", cpr);
 }
 
-static bool migration_has_socket(void *opaque, GError **error)
+/* The kernel's flag of a socket that somebody listens on */
+#define MIGRATION_LISTENS " 00010000 "
+
+/* That it is there is not enough: before listen() it refuses */
+static bool migration_has_listener(void *opaque, GError **error)
 {
-    (void)error;
-    return g_file_test(opaque, G_FILE_TEST_EXISTS);
+    g_autofree char *path = g_strdup_printf(" %s", (const char *)opaque);
+    g_autofree char *text = NULL;
+    g_auto(GStrv) lines = NULL;
+
+    if (!g_file_get_contents("/proc/net/unix", &text, NULL, error)) {
+        return false;
+    }
+    lines = g_strsplit(text, "\n", -1);
+    for (char **line = lines; *line; line++) {
+        if (g_str_has_suffix(*line, path) && strstr(*line, MIGRATION_LISTENS)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 void migration_start_cpr(Vm *vm, const char *uri, const char *cpr)
 {
     g_autoptr(GError) error = NULL;
 
-    wait_until(migration_has_socket, (void *)cpr, MIGRATION_TIMEOUT_MS,
-               "the socket for the first part", &error);
+    wait_until(migration_has_listener, (void *)cpr, MIGRATION_TIMEOUT_MS,
+               "a listener for the first part", &error);
     g_assert_no_error(error);
     migration_set_mode(vm, "cpr-transfer");
     migration_executef(vm, "migrate",
