@@ -95,6 +95,7 @@ struct virtio_mhp_mb {
  * @stuck_pfn: a page that kept it from being vacated, 0 if none is known
  * @failed: it could not be plugged or vacated, in the present state or request
  * @came_closer: but the latest attempt was not in vain
+ * @is_counted: the present shrink has judged it already
  */
 struct virtio_mhp_unit {
 	unsigned long next_try;
@@ -108,6 +109,7 @@ struct virtio_mhp_unit {
 	unsigned long stuck_pfn;
 	bool failed;
 	bool came_closer;
+	bool is_counted;
 };
 
 /**

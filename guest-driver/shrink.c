@@ -68,6 +68,7 @@ static void virtio_mhp_unit_judge(struct virtio_mhp *vmhp, unsigned int unit,
 	struct virtio_mhp_census census;
 
 	c->unit = unit;
+	u->is_counted = true;
 	u->suspicion = u->reason;
 	c->cost = virtio_mhp_cost_of_failed(u);
 	/* Where room was missing, nothing was tried. */
@@ -123,17 +124,25 @@ static bool virtio_mhp_unit_is_wanted(struct virtio_mhp *vmhp,
 	       virtio_mhp_unit_may_go(vmhp, unit, pass->room);
 }
 
-/* Broken memory goes first, however much is counted before a unit goes. */
-static void virtio_mhp_count_poisoned(struct virtio_mhp *vmhp,
-				      struct virtio_mhp_pass *pass)
+/*
+ * Broken memory goes first, and what userspace took out of use costs nothing,
+ * however much is counted before a unit goes: both are known without counting.
+ */
+static void virtio_mhp_count_first(struct virtio_mhp *vmhp,
+				   struct virtio_mhp_pass *pass)
 {
 	unsigned int unit;
 
-	for (unit = 0; unit < vmhp->blocks.nr_units; unit++)
-		if (virtio_mhp_unit_has_poison(vmhp, unit) &&
-		    virtio_mhp_unit_is_wanted(vmhp, unit, pass))
+	for (unit = 0; unit < vmhp->blocks.nr_units; unit++) {
+		vmhp->units[unit].is_counted = false;
+		if (!virtio_mhp_unit_is_wanted(vmhp, unit, pass))
+			continue;
+		if (virtio_mhp_unit_has_poison(vmhp, unit) ||
+		    !virtio_mhp_unit_has(&vmhp->blocks, unit,
+					 VIRTIO_MHP_MB_ONLINE))
 			virtio_mhp_unit_judge(vmhp, unit,
 					      &vmhp->candidates[pass->nr++]);
+	}
 }
 
 /* Counts the next unit; true if none that comes after it can be better */
@@ -146,8 +155,8 @@ static bool virtio_mhp_count_next(struct virtio_mhp *vmhp,
 		virtio_mhp_unit_in_plug_order(last + 1, last - position);
 	struct virtio_mhp_candidate *c = &vmhp->candidates[pass->nr];
 
-	if (!virtio_mhp_unit_is_wanted(vmhp, unit, pass) ||
-	    virtio_mhp_unit_has_poison(vmhp, unit))
+	if (vmhp->units[unit].is_counted ||
+	    !virtio_mhp_unit_is_wanted(vmhp, unit, pass))
 		return false;
 	virtio_mhp_unit_judge(vmhp, unit, c);
 	if (c->cost >= VIRTIO_MHP_COST_STUCK && virtio_mhp_is_resting(vmhp)) {
@@ -281,7 +290,7 @@ int virtio_mhp_shrink(struct virtio_mhp *vmhp)
 
 	if (!virtio_mhp_is_resting(vmhp))
 		vmhp->nr_failures = 0;
-	virtio_mhp_count_poisoned(vmhp, &pass);
+	virtio_mhp_count_first(vmhp, &pass);
 	while (!rc && !virtio_mhp_is_interrupted(vmhp) &&
 	       vmhp->plugged_size > virtio_mhp_target_size(vmhp) &&
 	       !virtio_mhp_has_enough(vmhp) &&

@@ -101,14 +101,17 @@ static void virtio_mhp_mb_went(struct virtio_mhp *vmhp, unsigned int mb,
 	virtio_mhp_mb_move(vmhp, mb, state);
 }
 
-/* Userspace vacated a block: perhaps the very one that would not go. */
+/*
+ * Userspace vacated a block: perhaps the very one that would not go, now or at
+ * an earlier request.
+ */
 static void virtio_mhp_help_shrinking(struct virtio_mhp *vmhp, unsigned int mb)
 {
-	if (current == vmhp->worker ||
-	    READ_ONCE(vmhp->plugged_size) <= virtio_mhp_target_size(vmhp))
+	if (current == vmhp->worker)
 		return;
 	vmhp->units[virtio_mhp_unit_of_mb(&vmhp->blocks, mb)].failed = false;
-	virtio_mhp_wake(vmhp, VIRTIO_MHP_RETRY);
+	if (READ_ONCE(vmhp->plugged_size) > virtio_mhp_target_size(vmhp))
+		virtio_mhp_wake(vmhp, VIRTIO_MHP_RETRY);
 }
 
 static int virtio_mhp_memory_notify(struct notifier_block *nb,
