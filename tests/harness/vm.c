@@ -249,24 +249,6 @@ pid_t vm_pid(Vm *vm)
     return vm->pid;
 }
 
-int64_t vm_user_time(Vm *vm)
-{
-    g_autofree char *path = g_strdup_printf("/proc/%d/stat", vm->pid);
-    g_autofree char *stat = NULL;
-    const char *fields = NULL;
-    unsigned long ticks = 0;
-
-    if (g_file_get_contents(path, &stat, NULL, NULL)) {
-        fields = strrchr(stat, ')');
-    }
-    /* proc(5): utime is the 12th field after the name in brackets */
-    if (fields) {
-        sscanf(fields, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu",
-               &ticks);
-    }
-    return (int64_t)ticks * G_USEC_PER_SEC / sysconf(_SC_CLK_TCK);
-}
-
 char *vm_log(Vm *vm, const char *id)
 {
     return logs_read(vm->logs, id);

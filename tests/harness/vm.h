@@ -80,13 +80,6 @@ bool vm_is_running(Vm *vm);
 /* Of a QEMU that was started */
 pid_t vm_pid(Vm *vm);
 
-/*
- * CPU time that QEMU, and with it the guest, has used in user mode so far, in
- * microseconds. Unlike the clock it counts neither what else the machine had
- * to do nor how long the host's kernel took to find memory.
- */
-int64_t vm_user_time(Vm *vm);
-
 /* What came so far; free with g_free() */
 char *vm_stderr(Vm *vm);
 char *vm_log(Vm *vm, const char *id);

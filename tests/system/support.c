@@ -224,6 +224,18 @@ static void wait_worker(Guest *guest)
     g_assert_no_error(error);
 }
 
+double system_worker_time(Guest *guest)
+{
+    g_autofree char *text = system_run(
+        guest, "for p in /proc/[0-9]*; do"
+               " read -r line 2>/dev/null <$p/stat || continue;"
+               " case $line in *'(mhp-'*) read -r time rest <$p/schedstat &&"
+               " echo $time ;; esac; done");
+
+    g_assert_cmpstr(text, !=, "");
+    return g_ascii_strtod(text, NULL) / 1e9;
+}
+
 void system_wait_size(Guest *guest, uint64_t size)
 {
     g_autoptr(GError) error = NULL;

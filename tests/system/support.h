@@ -90,6 +90,9 @@ char *system_attr_text(Guest *guest, const char *name);
 uint64_t system_addr(Guest *guest);
 GArray *system_blocks(Guest *guest);
 
+/* Seconds by the guest's clock that the driver's worker was on a CPU */
+double system_worker_time(Guest *guest);
+
 /* How many requests the device has got since its driver was loaded */
 int64_t system_requests_seen(Guest *guest);
 /* How many requests of a type, as "plug", the device has ever granted */

@@ -30,18 +30,10 @@ typedef struct Trip {
     TripView top;
     TripView end;
     char *driver_blocks; /* the driver's attribute "blocks", at the top */
-    double first_tenth;  /* seconds of user time a block, growing */
-    double last_tenth;
     char *klog;
 } Trip;
 
 /* @trip after it was made, which happens only once */
 const Trip *trip_made(const Trip *trip);
-
-/* Grow another guest, only to measure the time for a block again */
-void trip_measure_again(const Trip *trip);
-
-/* How much longer the last blocks took than the first */
-double trip_slowdown(const Trip *trip);
 
 #endif /* MHP_SYSTEM_TRIP_H */
