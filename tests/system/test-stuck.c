@@ -179,8 +179,12 @@ int main(int argc, char **argv)
     read_numbers();
     ADD("pins in all blocks take little time", test_pins);
     ADD("huge pages in all blocks take little time", test_huge_pages);
-    guest = system_boot(blocks * MEMORY_BLOCK_SIZE, SYSTEM_MEMMAP_ON);
+    /* What is allocated must not be cleared, or the host has to find it all */
+    guest = system_boot(blocks * MEMORY_BLOCK_SIZE,
+                        SYSTEM_MEMMAP_ON " init_on_alloc=0");
     tracing_probe(guest, "offline_and_remove_memory");
+    /* The buffer is allocated now: later all memory is promised to others */
+    tracing_start(guest, "probes");
     system_load_driver(guest, "");
     status = g_test_run();
     system_end(guest);
