@@ -152,19 +152,23 @@ static char *init_receive(int port)
     return script;
 }
 
-static void init_serve(int port)
+/* The port for the next script: this one may have taken the old one away */
+static int init_serve(int port)
 {
     char *script = init_receive(port);
-    int output = memfd_create("output", MFD_CLOEXEC);
+    int output = memfd_create("output", MFD_CLOEXEC), status;
 
     if (output < 0) {
         init_die("no memory for the output of a script");
     }
     /* Processes that a script leaves running share the file offset */
     fcntl(output, F_SETFL, O_APPEND);
-    init_send_result(port, init_run(script, output), output);
+    status = init_run(script, output);
+    port = port_check(port);
+    init_send_result(port, status, output);
     close(output);
     free(script);
+    return port;
 }
 
 static void init_say_ready(int port)
@@ -201,6 +205,6 @@ int main(int argc, char **argv)
     port = port_wait(uevents);
     init_say_ready(port);
     for (;;) {
-        init_serve(port);
+        port = init_serve(port);
     }
 }

@@ -17,6 +17,8 @@
 
 #define PORT_NAME "mhp.agent"
 #define PORT_WAIT_MS 30000
+#define PORT_CLASS "/sys/class/virtio-ports"
+#define PORT_DRIVER "/sys/bus/virtio/drivers/virtio_console"
 
 int port_listen(void)
 {
@@ -35,7 +37,7 @@ static int port_has_name(const char *port, const char *wanted)
     char path[300], name[64] = "";
     int fd;
 
-    snprintf(path, sizeof(path), "/sys/class/virtio-ports/%s/name", port);
+    snprintf(path, sizeof(path), PORT_CLASS "/%s/name", port);
     fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
         return 0;
@@ -48,10 +50,10 @@ static int port_has_name(const char *port, const char *wanted)
     return !strcmp(name, wanted);
 }
 
-/* The agent's port, or -1 while it is not there */
-static int port_find(void)
+/* The file DIRECTORY/PORT of the agent's port, or -1 while it is not there */
+static int port_find(const char *directory, int flags)
 {
-    DIR *dir = opendir("/sys/class/virtio-ports");
+    DIR *dir = opendir(PORT_CLASS);
     struct dirent *entry;
     char path[300];
     int fd = -1;
@@ -61,8 +63,8 @@ static int port_find(void)
     }
     while (fd < 0 && (entry = readdir(dir))) {
         if (port_has_name(entry->d_name, PORT_NAME)) {
-            snprintf(path, sizeof(path), "/dev/%s", entry->d_name);
-            fd = open(path, O_RDWR | O_CLOEXEC);
+            snprintf(path, sizeof(path), "%s/%s", directory, entry->d_name);
+            fd = open(path, flags | O_CLOEXEC);
         }
     }
     closedir(dir);
@@ -75,7 +77,7 @@ int port_wait(int uevents)
     char event[4096];
     int port;
 
-    while ((port = port_find()) < 0) {
+    while ((port = port_find("/dev", O_RDWR)) < 0) {
         if (poll(&pfd, 1, PORT_WAIT_MS) <= 0) {
             init_die("there is no virtio-serial port " PORT_NAME);
         }
@@ -85,6 +87,50 @@ int port_wait(int uevents)
     }
     close(uevents);
     return port;
+}
+
+static void port_tell_driver(const char *what, const char *device)
+{
+    char path[128];
+    int fd;
+
+    snprintf(path, sizeof(path), PORT_DRIVER "/%s", what);
+    fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0 || write(fd, device, strlen(device)) < 0) {
+        init_die("cannot %s %s: %s", what, device, strerror(errno));
+    }
+    close(fd);
+}
+
+/* The name of the virtio device that the port belongs to */
+static void port_device(char *device, size_t size)
+{
+    int dir = port_find(PORT_CLASS, O_RDONLY | O_DIRECTORY);
+    char target[300] = "", *name;
+
+    if (dir < 0 || readlinkat(dir, "device", target, sizeof(target) - 1) < 0) {
+        init_die("cannot find the port's device: %s", strerror(errno));
+    }
+    close(dir);
+    name = strrchr(target, '/');
+    snprintf(device, size, "%s", name ? name + 1 : target);
+}
+
+int port_check(int port)
+{
+    struct pollfd pfd = {.fd = port};
+    char device[64];
+    int uevents;
+
+    if (poll(&pfd, 1, 0) < 0 || !(pfd.revents & POLLHUP)) {
+        return port;
+    }
+    close(port);
+    uevents = port_listen();
+    port_device(device, sizeof(device));
+    port_tell_driver("unbind", device);
+    port_tell_driver("bind", device);
+    return port_wait(uevents);
 }
 
 void port_write(int port, const char *data, size_t size)

@@ -17,6 +17,13 @@ int port_listen(void);
 /* Wait until the port is there and open it */
 int port_wait(int uevents);
 
+/*
+ * The port, opened anew if the guest's driver does not think that the host is
+ * there. After idling Linux 7.3 asks before it listens, and waits for an answer
+ * for ever.
+ */
+int port_check(int port);
+
 /* All of @size, or init_die() */
 void port_write(int port, const char *data, size_t size);
 void port_read(int port, char *data, size_t size);
