@@ -36,6 +36,7 @@ extern const Scenario scenario_used;
 extern const Scenario scenario_worker;
 extern const Scenario scenario_step;
 extern const Scenario scenario_profile;
+extern const Scenario scenario_instructions;
 
 /* @nb measurements are to come; then before each: what it is */
 void bench_plan(Bench *bench, const Scenario *scenario, unsigned nb);

@@ -15,8 +15,9 @@ static const char options_summary[] =
     "the folder that --output names. All of it takes an hour on two cores.";
 
 static const Scenario *const all_scenarios[] = {
-    &scenario_resize, &scenario_reach, &scenario_used,
-    &scenario_worker, &scenario_step,  &scenario_profile,
+    &scenario_resize,       &scenario_reach, &scenario_used,
+    &scenario_worker,       &scenario_step,  &scenario_profile,
+    &scenario_instructions,
 };
 
 /* For a first look: one of each kind */
@@ -24,11 +25,16 @@ static const char *const quick_peers[] = {
     "mhp-vmemmap-mem", "virtio-mem", "pc-dimm", "virtio-balloon", NULL,
 };
 
+static const char *const quick_scenarios[] = {
+    "resize", "reach", "used", "worker", "step", "profile", NULL,
+};
+
 bool options_parse(Options *options, int *argc, char ***argv, GError **error)
 {
     const GOptionEntry entries[] = {
         {"quick", 0, 0, G_OPTION_ARG_NONE, &options->is_quick,
-         "a first look within 5 minutes: fewer and smaller sizes, fewer peers",
+         "a first look within 5 minutes: fewer and smaller sizes, fewer peers,"
+         " no instructions unless they are named",
          NULL},
         {"scenario", 0, 0, G_OPTION_ARG_STRING_ARRAY, &options->scenarios,
          "only this one; can be given several times (--list names them)",
@@ -155,6 +161,9 @@ const Scenario **options_scenarios(const Options *options, unsigned *nb,
     if (!check_names(options->scenarios, "scenario", scenario_name,
                      G_N_ELEMENTS(all_scenarios), error)) {
         return NULL;
+    }
+    if (!wanted && options->is_quick) {
+        wanted = quick_scenarios;
     }
     chosen = g_new0(const Scenario *, G_N_ELEMENTS(all_scenarios));
     *nb = 0;

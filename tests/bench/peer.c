@@ -294,6 +294,9 @@ PeerGuest *peer_guest_new(const Peer *peer, const PeerConfig *config,
     pg->dimms = g_array_new(FALSE, FALSE, sizeof(uint64_t));
     pg->guest = guest_new(&guest);
     peer_add_memory(pg);
+    if (config->counter) {
+        *config->counter = counter_new(guest_vm(pg->guest));
+    }
     if (!peer_boot(pg, error)) {
         g_prefix_error(error, "%s: ", peer->name);
         g_clear_pointer(&pg, peer_guest_free);

@@ -7,6 +7,7 @@
 #ifndef MHP_BENCH_PEER_H
 #define MHP_BENCH_PEER_H
 
+#include "counter.h"
 #include "guest.h"
 
 typedef struct PeerGuest PeerGuest;
@@ -40,6 +41,7 @@ typedef struct PeerConfig {
     uint64_t boot_size;
     uint64_t max;
     uint64_t dimm_size;
+    Counter **counter; /* where one goes that counts this guest, or NULL */
 } PeerConfig;
 
 /* All there are, ours first */

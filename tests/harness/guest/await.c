@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+/* If it is not said */
 #define AWAIT_INTERVAL_MS 2
 
 static long await_mem_total(void)
@@ -36,12 +37,16 @@ static long await_now_ms(void)
 
 int tool_await(int argc, char **argv)
 {
-    const struct timespec pause = {.tv_nsec = AWAIT_INTERVAL_MS * 1000000};
+    struct timespec pause = {.tv_nsec = AWAIT_INTERVAL_MS * 1000000};
     long low, high, end, kib;
 
-    if (argc != 4) {
-        fprintf(stderr, "usage: mhp-await LOW_KIB HIGH_KIB TIMEOUT_MS\n");
+    if (argc != 4 && argc != 5) {
+        fprintf(stderr, "usage: mhp-await LOW_KIB HIGH_KIB TIMEOUT_MS"
+                        " [INTERVAL_MS]\n");
         return 2;
+    }
+    if (argc == 5) {
+        pause.tv_nsec = strtol(argv[4], NULL, 10) * 1000000;
     }
     low = strtol(argv[1], NULL, 10);
     high = strtol(argv[2], NULL, 10);

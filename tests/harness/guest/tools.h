@@ -7,10 +7,10 @@
 #define MHP_GUEST_TOOLS_H
 
 /*
- * mhp-await LOW_KIB HIGH_KIB TIMEOUT_MS
+ * mhp-await LOW_KIB HIGH_KIB TIMEOUT_MS [INTERVAL_MS]
  *
  * Wait until MemTotal is in the range and print it; at the time limit print it
- * and fail.
+ * and fail. It is looked at every 2 ms, or as is said.
  */
 int tool_await(int argc, char **argv);
 
