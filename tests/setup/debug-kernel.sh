@@ -72,6 +72,6 @@ setup_debug_kernel() {
 test_debug_kernel() {
     setup_debug_kernel
     build_guest debug
-    [ ${#debug_tests[@]} -gt 0 ] || debug_tests=(--suite debug-kernel)
+    [ ${#debug_tests[@]} -gt 0 ] || debug_tests=(debug-kernel)
     run_tests "${debug_tests[@]}"
 }

@@ -74,5 +74,5 @@ build_in_tree() {
 # The same qtests, without the plugin
 test_in_tree() {
     build_in_tree
-    MHP_QEMU=$in_tree/out/qemu-system-x86_64 MHP_PLUGIN='' run_tests --suite qtest
+    MHP_QEMU=$in_tree/out/qemu-system-x86_64 MHP_PLUGIN='' run_tests qtest
 }

@@ -14,7 +14,7 @@ test_qemus() {
     for codename in "${qemus[@]}"; do
         say "testing with the QEMU of Debian $codename"
         if [ "$codename" = "$(debian_codename)" ]; then
-            run_tests --suite qtest || status=1
+            run_tests qtest || status=1
         else
             apt_need debootstrap git
             mkdir -p "$build/qemus"
