@@ -8,8 +8,11 @@
 # matches PATTERN, at the latest when its time is over.
 set -eu
 
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+# A fuzzer that stops has no time to remove what it has in TMPDIR
+TMPDIR=$(mktemp -d)
+export TMPDIR
+trap 'rm -rf "$TMPDIR"' EXIT
+log=$TMPDIR/log
 
 # The shell tells of the crash on its own stderr
 if "$1" --seed 1 --seconds 60 >"$log" 2>&1; then
