@@ -189,6 +189,17 @@ bool virtio_mhp_is_interrupted(struct virtio_mhp *vmhp)
 	       READ_ONCE(vmhp->is_still) || freezing(current);
 }
 
+/*
+ * Any signal ends the kernel's attempts at a block, but only a fatal one ends
+ * what it may wait for in each of them: while most pages that it could reclaim
+ * are isolated, compaction waits for them to be put back, and it may have been
+ * called by the one who isolated them, to find a huge page to move to.
+ */
+static void virtio_mhp_end_vacating(struct virtio_mhp *vmhp)
+{
+	send_sig(SIGKILL, vmhp->worker, 1);
+}
+
 /**
  * virtio_mhp_interrupt() - end the vacating of a block, if one is under way
  * @vmhp: the device, with the reason noted in flags
@@ -200,7 +211,7 @@ void virtio_mhp_interrupt(struct virtio_mhp *vmhp)
 	/* Pairs with virtio_mhp_mb_remove(): one of the two sees the other. */
 	smp_mb();
 	if (READ_ONCE(vmhp->vacating))
-		send_sig(SIGUSR1, vmhp->worker, 1);
+		virtio_mhp_end_vacating(vmhp);
 }
 
 /**
@@ -215,7 +226,7 @@ static void virtio_mhp_deadline(struct timer_list *timer)
 		container_of(timer, struct virtio_mhp, deadline);
 
 	WRITE_ONCE(vmhp->timed_out, true);
-	send_sig(SIGUSR1, vmhp->worker, 1);
+	virtio_mhp_end_vacating(vmhp);
 }
 
 static int virtio_mhp_offline_and_remove(struct virtio_mhp *vmhp,

@@ -283,7 +283,8 @@ static int virtio_mhp_worker(void *data)
 	int rc;
 
 	set_freezable();
-	allow_kernel_signal(SIGUSR1);
+	/* Sent by virtio_mhp_interrupt() and at a block's deadline. */
+	allow_kernel_signal(SIGKILL);
 	while (!kthread_should_stop()) {
 		mutex_lock(&vmhp->pass);
 		clear_bit(VIRTIO_MHP_RETRY, &vmhp->flags);

@@ -16,6 +16,7 @@
 
 #define PARAMETERS "/sys/module/mhp_vmemmap_mem/parameters/"
 #define THP "/sys/kernel/mm/transparent_hugepage/enabled"
+#define COMPACT_LOCKED "/proc/sys/vm/compact_unevictable_allowed"
 #define HUGEPAGES "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages"
 
 static Guest *guest;
@@ -220,6 +221,49 @@ static void test_hugetlb(void)
     tear_down();
 }
 
+static void fill(const char *kind, unsigned mib)
+{
+    g_free(system_run(
+        guest,
+        "rm -f /tmp/fill; mkfifo /tmp/fill;"
+        "mhp-fill %s %u >/tmp/fill 2>&1 & echo $! >>/tmp/fills;"
+        "read -r line </tmp/fill; echo $line; [ \"${line%%%% *}\" = filled ]",
+        kind, mib));
+}
+
+/* In and beside the block, in MiB */
+#define LISTED 16
+#define LOCKED 400
+/* More than there are */
+#define NB_HUGE 1000
+
+/*
+ * Of the pages that the kernel could reclaim, most are isolated with the block.
+ * For each huge page it looks for a free one by compaction, which waits until
+ * fewer are: for the worker itself, and only what would kill it ends that.
+ */
+static void test_hugetlb_among_isolated(void)
+{
+    /* Boot memory is full of holes; locked pages are on none of its lists */
+    g_free(system_run(guest, "echo 0 >" COMPACT_LOCKED));
+    fill("locked", LOCKED);
+    system_resize(guest, MEMORY_BLOCK_SIZE);
+    fill("pages", LISTED);
+    g_free(system_run(
+        guest,
+        "echo %u >" HUGEPAGES ";"
+        "mkdir -p /tmp/huge && mount -t hugetlbfs none /tmp/huge &&"
+        " fallocate -l $(($(cat " HUGEPAGES ") << 21)) /tmp/huge/file",
+        NB_HUGE));
+    shrink();
+    check_reason("hugetlb");
+    g_assert_cmpuint(system_size(guest), ==, MEMORY_BLOCK_SIZE);
+    g_free(system_run(guest, "umount /tmp/huge && echo 0 >" HUGEPAGES ";"
+                             "kill $(cat /tmp/fills); rm /tmp/fills;"
+                             "echo 1 >" COMPACT_LOCKED));
+    tear_down();
+}
+
 #define BUSY_AGAIN "reason=busy result=-62 retry="
 
 /* 1, 2, 4 seconds: the event after each attempt says when the next one is */
@@ -320,6 +364,8 @@ int main(int argc, char **argv)
     g_test_add_func(PATH "kernel memory", test_kernel_memory);
     g_test_add_func(PATH "kernel memory that is reserved", test_reserved_page);
     g_test_add_func(PATH "hugetlb", test_hugetlb);
+    g_test_add_func(PATH "hugetlb, and most pages are isolated",
+                    test_hugetlb_among_isolated);
     g_test_add_func(PATH "busy, tried after 1, 2, 4 seconds", test_busy);
     g_test_add_func(PATH "no room", test_no_room);
     g_test_add_func(PATH "none once the request is fulfilled", test_success);

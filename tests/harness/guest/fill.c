@@ -63,14 +63,15 @@ static size_t fill_more_than(size_t size)
 }
 
 /* Every page has the same chance to stay; the seed is fixed: runs repeat */
-static void fill_free_all_but(char *memory, size_t size, size_t stays)
+static void fill_free_all_but(char *memory, size_t size, size_t stays,
+                              int advice)
 {
     unsigned state = 1;
 
     for (size_t offset = 0; offset < size; offset += PAGE_SIZE) {
         state = state * 1103515245 + 12345;
         if ((state >> 8) % (size / PAGE_SIZE) >= stays / PAGE_SIZE) {
-            madvise(memory + offset, PAGE_SIZE, MADV_DONTNEED);
+            madvise(memory + offset, PAGE_SIZE, advice);
         }
     }
 }
@@ -79,7 +80,8 @@ int tool_fill(int argc, char **argv)
 {
     size_t size = argc == 3 ? strtoul(argv[2], NULL, 10) * MIB : 0;
     const char *kind = argc == 3 ? argv[1] : "";
-    int is_fragmented = strcmp(kind, "fragments") == 0;
+    int is_locked = strcmp(kind, "locked") == 0;
+    int is_fragmented = is_locked || strcmp(kind, "fragments") == 0;
     int is_thp = strcmp(kind, "thp") == 0;
     int is_noise = strcmp(kind, "noise") == 0;
     size_t filled = is_fragmented ? fill_more_than(size) : size;
@@ -87,7 +89,8 @@ int tool_fill(int argc, char **argv)
 
     if (!size || (!is_fragmented && !is_thp && !is_noise &&
                   strcmp(kind, "pages") != 0)) {
-        fprintf(stderr, "usage: mhp-fill pages|noise|thp|fragments MIB\n");
+        fprintf(stderr,
+                "usage: mhp-fill pages|noise|thp|fragments|locked MIB\n");
         return 2;
     }
     memory = fill_map(filled, is_thp ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
@@ -98,8 +101,13 @@ int tool_fill(int argc, char **argv)
     if (is_noise) {
         fill_noise(memory, filled);
     }
+    if (is_locked && mlock(memory, filled) < 0) {
+        perror("cannot lock the memory");
+        return 1;
+    }
     if (is_fragmented) {
-        fill_free_all_but(memory, filled, size);
+        fill_free_all_but(memory, filled, size,
+                          is_locked ? MADV_DONTNEED_LOCKED : MADV_DONTNEED);
     }
     printf("filled %zu\n", size / MIB);
     fflush(stdout);

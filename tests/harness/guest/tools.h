@@ -27,7 +27,8 @@ int tool_fifo(int argc, char **argv);
  * Fill memory, print "filled MIB" and hold it until killed. KIND is pages (of 4
  * KiB), noise (pages that cannot be compressed), thp, or fragments: twice as
  * many pages, or as many as there is room for, of which random ones are freed
- * again until so many are left.
+ * again until so many are left; or locked, which is fragments of pages that the
+ * kernel may move and not reclaim.
  */
 int tool_fill(int argc, char **argv);
 
