@@ -35,6 +35,7 @@ static void virtio_mhp_unit_failed(struct virtio_mhp *vmhp, unsigned int unit,
 				   const struct virtio_mhp_census *after)
 {
 	struct virtio_mhp_unit *u = &vmhp->units[unit];
+	const bool was_stuck = u->failed && u->stuck_pfn;
 
 	u->stuck_pfn = error == -EINPROGRESS ? after->io_pfn : after->stuck_pfn;
 	u->came_closer =
@@ -42,7 +43,8 @@ static void virtio_mhp_unit_failed(struct virtio_mhp *vmhp, unsigned int unit,
 	/* Where something is stuck, progress leads nowhere. */
 	if (u->stuck_pfn)
 		u->came_closer = false;
-	if (u->came_closer)
+	/* What keeps it now is another matter, and may be of short duration. */
+	if (u->came_closer || (was_stuck && !u->stuck_pfn))
 		u->backoff = 0;
 	u->needs = error == -ENOSPC ? virtio_mhp_room_needed(vmhp, after) : 0;
 	virtio_mhp_unit_stays(vmhp, unit, ktime_get_ns() - since);
