@@ -23,9 +23,9 @@ Channel *channel_new(int fd)
 {
     Channel *channel = g_new0(Channel, 1);
 
-    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-    channel->fd = fd;
+    channel->fd = -1;
     channel->buffer = g_byte_array_new();
+    channel_renew(channel, fd);
     return channel;
 }
 
@@ -37,6 +37,16 @@ void channel_free(Channel *channel)
     close(channel->fd);
     g_byte_array_unref(channel->buffer);
     g_free(channel);
+}
+
+void channel_renew(Channel *channel, int fd)
+{
+    if (channel->fd >= 0) {
+        close(channel->fd);
+    }
+    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+    channel->fd = fd;
+    g_byte_array_set_size(channel->buffer, 0);
 }
 
 static int64_t channel_deadline(unsigned timeout_ms)

@@ -18,6 +18,9 @@ typedef struct Channel Channel;
 Channel *channel_new(int fd);
 void channel_free(Channel *channel);
 
+/* The same with another socket; what came by the old one is forgotten */
+void channel_renew(Channel *channel, int fd);
+
 bool channel_write(Channel *channel, const void *data, size_t size,
                    unsigned timeout_ms, GError **error);
 

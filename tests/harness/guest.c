@@ -118,9 +118,25 @@ bool guest_wait_ready(Guest *guest, GError **error)
     return release != NULL;
 }
 
+/* More in a row are not by chance */
+#define GUEST_STARTS 3
+
 bool guest_boot(Guest *guest, GError **error)
 {
-    return vm_start(guest->vm, error) && guest_wait_ready(guest, error);
+    g_autoptr(GError) local = NULL;
+
+    for (unsigned i = 1;
+         !vm_start(guest->vm, &local) || !guest_wait_ready(guest, &local);
+         i++) {
+        if (i == GUEST_STARTS || !vm_met_stock_fault(guest->vm)) {
+            g_propagate_error(error, g_steal_pointer(&local));
+            return false;
+        }
+        g_printerr("QEMU met a fault of its own at boot: it starts again\n");
+        g_clear_error(&local);
+        vm_rewind(guest->vm);
+    }
+    return true;
 }
 
 bool guest_reset(Guest *guest, GError **error)

@@ -40,7 +40,10 @@ typedef struct Guest Guest;
 Guest *guest_new(const GuestConfig *config);
 void guest_free(Guest *guest);
 
-/* Start QEMU and wait until the agent is ready */
+/*
+ * Start QEMU and wait until the agent is ready. A QEMU that meets
+ * vm_met_stock_fault() before that is started again.
+ */
 bool guest_boot(Guest *guest, GError **error);
 
 /* Reset the machine and wait until the agent is ready again */

@@ -46,24 +46,6 @@ void logs_free(Logs *logs)
     g_free(logs);
 }
 
-/*
- * The writer gets an open file of its own: QEMU looks in its sets of
- * descriptors for one that can write and nothing else.
- */
-int logs_add(Logs *logs, const char *name)
-{
-    Log log = {.name = g_strdup(name), .fd = memfd_create(name, MFD_CLOEXEC)};
-    g_autofree char *path = g_strdup_printf("/proc/self/fd/%d", log.fd);
-    int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
-
-    if (fd < 0) {
-        g_error("cannot make a memory file: %s", g_strerror(errno));
-    }
-    g_array_append_val(logs->logs, log);
-    abort_log_add(log.fd, name);
-    return fd;
-}
-
 static const Log *logs_find(Logs *logs, const char *name)
 {
     for (unsigned i = 0; i < logs->logs->len; i++) {
@@ -74,6 +56,40 @@ static const Log *logs_find(Logs *logs, const char *name)
         }
     }
     return NULL;
+}
+
+/*
+ * The writer gets an open file of its own: QEMU looks in its sets of
+ * descriptors for one that can write and nothing else.
+ */
+static int log_open(const Log *log)
+{
+    g_autofree char *path = g_strdup_printf("/proc/self/fd/%d", log->fd);
+    int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+
+    if (fd < 0) {
+        g_error("cannot make a memory file: %s", g_strerror(errno));
+    }
+    return fd;
+}
+
+int logs_add(Logs *logs, const char *name)
+{
+    Log log = {.name = g_strdup(name), .fd = memfd_create(name, MFD_CLOEXEC)};
+
+    g_array_append_val(logs->logs, log);
+    abort_log_add(log.fd, name);
+    return log_open(&log);
+}
+
+int logs_renew(Logs *logs, const char *name)
+{
+    const Log *log = logs_find(logs, name);
+
+    if (ftruncate(log->fd, 0) < 0) {
+        g_error("cannot empty a memory file: %s", g_strerror(errno));
+    }
+    return log_open(log);
 }
 
 char *logs_read(Logs *logs, const char *name)

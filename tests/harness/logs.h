@@ -14,6 +14,9 @@ void logs_free(Logs *logs);
 /* A new log; the descriptor, write-only and appending, is the caller's */
 int logs_add(Logs *logs, const char *name);
 
+/* Empty a log, whose writer has gone; a descriptor for the next one */
+int logs_renew(Logs *logs, const char *name);
+
 /* What came so far, "" for an unknown name; free with g_free() */
 char *logs_read(Logs *logs, const char *name);
 

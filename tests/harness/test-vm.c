@@ -130,6 +130,64 @@ static void test_error_has_qemus_words(void)
                     "The command no-such-command has not been found");
 }
 
+/* A QEMU that fails at its first start, with an assertion of its own */
+static const char failing_qemu[] =
+    "#!/bin/sh\n"
+    "[ -e $0.tried ] && exec qemu-system-x86_64 \"$@\"\n"
+    ">$0.tried\n"
+    "echo \"iotlb_to_section: Assertion 'it is known' failed.\" >&2\n"
+    "kill -ABRT $$\n";
+
+static void test_starts_again(void)
+{
+    g_autofree char *dir = g_dir_make_tmp("mhp-XXXXXX", NULL);
+    g_autofree char *qemu = g_build_filename(dir, "qemu", NULL);
+    g_autofree char *tried = g_strconcat(qemu, ".tried", NULL);
+    g_autofree char *said = NULL, *wanted = g_strdup(g_getenv("MHP_QEMU"));
+    g_autoptr(GError) error = NULL;
+    g_autoptr(Vm) vm = NULL;
+
+    g_file_set_contents_full(qemu, failing_qemu, -1, G_FILE_SET_CONTENTS_NONE,
+                             0755, &error);
+    g_assert_no_error(error);
+    g_setenv("MHP_QEMU", qemu, TRUE);
+    vm = vm_new();
+    vm_add_args(vm, "-machine", "none", "-accel", "tcg", NULL);
+    vm_add_log(vm, "log");
+    vm_add_channel(vm, "channel");
+    g_assert_false(vm_start(vm, &error));
+    g_clear_error(&error);
+    g_assert_true(vm_met_stock_fault(vm));
+
+    vm_rewind(vm);
+    vm_start(vm, &error);
+    g_assert_no_error(error);
+    said = vm_stderr(vm);
+    g_assert_cmpstr(said, ==, "");
+    json_node_unref(qmp_executef(vm_qmp(vm), &error, "query-status", NULL));
+    g_assert_no_error(error);
+
+    if (wanted) {
+        g_setenv("MHP_QEMU", wanted, TRUE);
+    } else {
+        g_unsetenv("MHP_QEMU");
+    }
+    g_assert_no_errno(unlink(tried));
+    g_assert_no_errno(unlink(qemu));
+    g_assert_no_errno(rmdir(dir));
+}
+
+/* Others are not tried again: their cause is to be looked for */
+static void test_own_fault_is_no_stock_fault(void)
+{
+    g_autoptr(Vm) vm = vm_new();
+    g_autoptr(GError) error = NULL;
+
+    vm_add_args(vm, "-device", "nonsense", NULL);
+    g_assert_false(vm_start(vm, &error));
+    g_assert_false(vm_met_stock_fault(vm));
+}
+
 int main(int argc, char **argv)
 {
     if (argc == 2 && g_str_equal(argv[1], "starter")) {
@@ -146,6 +204,11 @@ int main(int argc, char **argv)
         test_refusal_is_collected);
     g_test_add_func("/virtio-mhp/harness/vm/a failed start says why",
                     test_failed_start_says_why);
+    g_test_add_func("/virtio-mhp/harness/vm/QEMU starts again after a fault of "
+                    "its own",
+                    test_starts_again);
+    g_test_add_func("/virtio-mhp/harness/vm/another fault is none of its own",
+                    test_own_fault_is_no_stock_fault);
     g_test_add_func("/virtio-mhp/harness/vm/an event is kept until it is asked "
                     "for",
                     test_event_is_kept);

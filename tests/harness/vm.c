@@ -27,13 +27,29 @@ struct Vm {
     GSubprocess *process;
     pid_t pid;
     int pidfd;
-    GPtrArray *channels;
+    GArray *streams;
     Logs *logs;
     Channel *qmp_channel; /* until vm_start() has made qmp of it */
     Qmp *qmp;
 };
 
 #define VM_STDERR "stderr"
+
+/* What QEMU writes to or reads from, under a number that its arguments name */
+typedef struct VmStream {
+    int fd;
+    Channel *channel; /* or NULL: a log, or QMP */
+    char *log;
+} VmStream;
+
+/*
+ * QEMU 10.0 under TCG, while the guest's kernel gives out addresses to PCI
+ * devices: a vCPU looks into a memory map that has been replaced.
+ */
+static const char *const vm_stock_faults[] = {
+    "iotlb_to_section: Assertion",
+    "msix_table_mmio_write: Assertion",
+};
 
 /* Runs in the child, before QEMU */
 static void vm_child_setup(gpointer parent)
@@ -53,28 +69,53 @@ char *vm_build_path(const char *name)
     return g_canonicalize_filename(path, NULL);
 }
 
-/* Append a chardev @id that is a socket to us; our end */
-static Channel *vm_new_channel(Vm *vm, const char *id)
+static void vm_stream_clear(gpointer opaque)
 {
-    int fds[2];
+    VmStream *stream = opaque;
 
+    channel_free(stream->channel);
+    g_free(stream->log);
+}
+
+static void vm_socketpair(int fds[2])
+{
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0) {
         g_error("cannot make a socket pair: %s", g_strerror(errno));
     }
+}
+
+/* Append a chardev @id that is a socket to us; our end */
+static int vm_add_socket(Vm *vm, const char *id, VmStream *stream)
+{
+    int fds[2];
+
+    vm_socketpair(fds);
+    stream->fd = fds[1];
     g_subprocess_launcher_take_fd(vm->launcher, fds[1], fds[1]);
     vm_add_opt(vm, "chardev", "socket,id=%s,fd=%d", id, fds[1]);
-    return channel_new(fds[0]);
+    return fds[0];
 }
 
 /* For a plugin with sanitizers, whose run-time libraries must come first */
-static void vm_preload(Vm *vm, const char *libraries)
+static void vm_preload(GSubprocessLauncher *launcher, const char *libraries)
 {
     if (libraries) {
-        g_subprocess_launcher_setenv(vm->launcher, "LD_PRELOAD", libraries,
+        g_subprocess_launcher_setenv(launcher, "LD_PRELOAD", libraries, TRUE);
+        g_subprocess_launcher_setenv(launcher, "ASAN_OPTIONS", "detect_leaks=0",
                                      TRUE);
-        g_subprocess_launcher_setenv(vm->launcher, "ASAN_OPTIONS",
-                                     "detect_leaks=0", TRUE);
     }
+}
+
+static GSubprocessLauncher *vm_new_launcher(int stderr_fd)
+{
+    GSubprocessLauncher *launcher = g_subprocess_launcher_new(
+        G_SUBPROCESS_FLAGS_STDOUT_SILENCE);
+
+    g_subprocess_launcher_set_child_setup(launcher, vm_child_setup,
+                                          GINT_TO_POINTER(getpid()), NULL);
+    g_subprocess_launcher_take_stderr_fd(launcher, stderr_fd);
+    vm_preload(launcher, g_getenv("MHP_QEMU_PRELOAD"));
+    return launcher;
 }
 
 Vm *vm_new(void)
@@ -86,21 +127,19 @@ Vm *vm_new_qemu(const char *by_default)
 {
     const char *qemu = g_getenv("MHP_QEMU");
     Vm *vm = g_new0(Vm, 1);
+    VmStream stream = {};
 
     vm->argv = g_ptr_array_new_with_free_func(g_free);
-    vm->launcher = g_subprocess_launcher_new(G_SUBPROCESS_FLAGS_STDOUT_SILENCE);
     vm->pidfd = -1;
-    vm->channels = g_ptr_array_new_with_free_func((GDestroyNotify)channel_free);
+    vm->streams = g_array_new(FALSE, FALSE, sizeof(VmStream));
+    g_array_set_clear_func(vm->streams, vm_stream_clear);
     vm->logs = logs_new();
-    g_subprocess_launcher_set_child_setup(vm->launcher, vm_child_setup,
-                                          GINT_TO_POINTER(getpid()), NULL);
-    g_subprocess_launcher_take_stderr_fd(vm->launcher,
-                                         logs_add(vm->logs, VM_STDERR));
-    vm_preload(vm, g_getenv("MHP_QEMU_PRELOAD"));
+    vm->launcher = vm_new_launcher(logs_add(vm->logs, VM_STDERR));
 
     vm_add_args(vm, qemu ? qemu : by_default, "-nodefaults", "-no-user-config",
                 "-display", "none", NULL);
-    vm->qmp_channel = vm_new_channel(vm, "qmp");
+    vm->qmp_channel = channel_new(vm_add_socket(vm, "qmp", &stream));
+    g_array_append_val(vm->streams, stream);
     vm_add_args(vm, "-mon", "chardev=qmp,mode=control", NULL);
     return vm;
 }
@@ -145,21 +184,24 @@ void vm_add_plugin(Vm *vm)
 
 Channel *vm_add_channel(Vm *vm, const char *id)
 {
-    Channel *channel = vm_new_channel(vm, id);
+    VmStream stream = {};
 
-    g_ptr_array_add(vm->channels, channel);
-    return channel;
+    stream.channel = channel_new(vm_add_socket(vm, id, &stream));
+    g_array_append_val(vm->streams, stream);
+    return stream.channel;
 }
 
 void vm_add_log(Vm *vm, const char *id)
 {
     int fd = logs_add(vm->logs, id);
+    const VmStream stream = {.fd = fd, .log = g_strdup(id)};
 
     /* Sets have numbers of their own; the descriptor's does well */
     g_subprocess_launcher_take_fd(vm->launcher, fd, fd);
     vm_add_opt(vm, "add-fd", "fd=%d,set=%d", fd, fd);
     vm_add_opt(vm, "chardev", "file,id=%s,path=/dev/fdset/%d,append=on", id,
                fd);
+    g_array_append_val(vm->streams, stream);
 }
 
 bool vm_launch(Vm *vm, GError **error)
@@ -205,6 +247,54 @@ bool vm_wait_exit(Vm *vm, unsigned timeout_ms, int *exit_status, GError **error)
         *exit_status = 128 + g_subprocess_get_term_sig(vm->process);
     }
     return true;
+}
+
+bool vm_met_stock_fault(Vm *vm)
+{
+    g_autofree char *said = NULL;
+
+    if (!vm->process || !vm_wait_end(vm, VM_QUIT_MS)) {
+        return false;
+    }
+    said = vm_stderr(vm);
+    for (size_t i = 0; i < G_N_ELEMENTS(vm_stock_faults); i++) {
+        if (strstr(said, vm_stock_faults[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* QEMU's end of a stream, made anew */
+static int vm_renew(Vm *vm, const VmStream *stream)
+{
+    int fds[2];
+
+    if (stream->log) {
+        return logs_renew(vm->logs, stream->log);
+    }
+    vm_socketpair(fds);
+    if (stream->channel) {
+        channel_renew(stream->channel, fds[0]);
+    } else {
+        vm->qmp_channel = channel_new(fds[0]);
+    }
+    return fds[1];
+}
+
+void vm_rewind(Vm *vm)
+{
+    g_clear_pointer(&vm->qmp, qmp_free);
+    g_clear_object(&vm->process);
+    close(vm->pidfd);
+    vm->pidfd = -1;
+    vm->launcher = vm_new_launcher(logs_renew(vm->logs, VM_STDERR));
+    for (unsigned i = 0; i < vm->streams->len; i++) {
+        const VmStream *stream = &g_array_index(vm->streams, VmStream, i);
+
+        g_subprocess_launcher_take_fd(vm->launcher, vm_renew(vm, stream),
+                                      stream->fd);
+    }
 }
 
 bool vm_connect(Vm *vm, GError **error)
@@ -291,7 +381,7 @@ void vm_free(Vm *vm)
     }
     qmp_free(vm->qmp);
     channel_free(vm->qmp_channel);
-    g_ptr_array_unref(vm->channels);
+    g_array_unref(vm->streams);
     logs_free(vm->logs);
     g_ptr_array_unref(vm->argv);
     g_clear_object(&vm->launcher);

@@ -71,6 +71,18 @@ bool vm_connect(Vm *vm, GError **error);
  */
 bool vm_run(Vm *vm, unsigned timeout_ms, int *exit_status, GError **error);
 
+/*
+ * Has QEMU ended, or does it within seconds, by an assertion of its own that is
+ * known to fail once in some thousand boots, with no device of ours in use?
+ */
+bool vm_met_stock_fault(Vm *vm);
+
+/*
+ * After the end of a QEMU: make ready to start it once more, with the same
+ * channels. What it has said is forgotten.
+ */
+void vm_rewind(Vm *vm);
+
 /* Wait for the end of a QEMU that vm_start() has started */
 bool vm_wait_exit(Vm *vm, unsigned timeout_ms, int *exit_status,
                   GError **error);
