@@ -77,10 +77,10 @@ char *klog_trouble(const char *log)
     return NULL;
 }
 
-/* What a report of a circle has: the line that it begins with, and its trace */
-#define CIRCLE_TROUBLE_LINES 2
+/* What a report has: the line that it begins with, and its trace */
+#define REPORT_TROUBLE_LINES 2
 
-static bool klog_is_circle(const char *report, const char *const *words)
+static bool klog_is_report(const char *report, const char *const *words)
 {
     g_auto(GStrv) lines = g_strsplit(report, "\n", -1);
     unsigned trouble = 0;
@@ -94,20 +94,23 @@ static bool klog_is_circle(const char *report, const char *const *words)
         }
     }
     /* More is another CPU's, and must not go with it. */
-    return trouble == CIRCLE_TROUBLE_LINES;
+    return trouble == REPORT_TROUBLE_LINES;
 }
 
-char *klog_without_circle(const char *log, const char *const *words)
+char *klog_without_report(const char *log, const char *const *words)
 {
-    const char *first = strstr(log, "possible circular locking");
-    const char *last = first ? strstr(first, "</TASK>") : NULL;
-    g_autofree char *report = last ? g_strndup(first, last - first) : NULL;
+    const char *first = strstr(log, words[0]);
+    const char *last;
+    g_autofree char *report = NULL;
 
-    if (!report || !klog_is_circle(report, words)) {
-        return g_strdup(log);
-    }
-    while (first > log && first[-1] != '\n') {
+    while (first && first > log && first[-1] != '\n') {
         first--;
+    }
+    last = first ? strstr(first, "</TASK>") : NULL;
+    report = last ? g_strndup(first, last - first) : NULL;
+
+    if (!report || !klog_is_report(report, words)) {
+        return g_strdup(log);
     }
     return g_strdup_printf("%.*s%s", (int)(first - log), log, last);
 }

@@ -10,10 +10,11 @@
 char *klog_trouble(const char *log);
 
 /*
- * @log without its first lockdep report of a circle, if each of @words, which
- * ends with NULL, is in that report; otherwise as it is. Free with g_free().
+ * @log without its first report of lockdep's or of a WARNING with the first of
+ * @words in its first line, if each other of @words, which ends with NULL, is
+ * in that report; otherwise as it is. Free with g_free().
  */
-char *klog_without_circle(const char *log, const char *const *words);
+char *klog_without_report(const char *log, const char *const *words);
 
 /* The first line with @text in it, or NULL; free with g_free() */
 char *klog_find(const char *log, const char *text);

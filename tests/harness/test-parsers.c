@@ -56,16 +56,18 @@ static void test_trouble_is_found(void)
 
 static void test_a_known_circle_is_dropped(void)
 {
-    static const char *const known[] = {"a/45", "to acquire", NULL};
-    static const char *const other[] = {"a/45", "b/46", NULL};
+    static const char *const known[] = {"possible circular", "a/45",
+                                        "to acquire", NULL};
+    static const char *const other[] = {"possible circular", "a/45", "b/46",
+                                        NULL};
     static const char *const logs[] = {
         CIRCLE CIRCLE_END,
         "[    0.9] before\n" CIRCLE CIRCLE_END "[    1.3] after\n",
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(logs); i++) {
-        g_autofree char *without = klog_without_circle(logs[i], known);
-        g_autofree char *with = klog_without_circle(logs[i], other);
+        g_autofree char *without = klog_without_report(logs[i], known);
+        g_autofree char *with = klog_without_report(logs[i], other);
 
         g_assert_null(klog_trouble(without));
         g_assert_cmpuint(klog_count(without, "before"), ==,
@@ -76,10 +78,24 @@ static void test_a_known_circle_is_dropped(void)
     }
 }
 
+static void test_a_known_warning_is_dropped(void)
+{
+    static const char *const known[] = {"at a.c:", "f+0x1", NULL};
+    static const char log[] =
+        "[    0.9] before\n[    1.0] WARNING: CPU: 0 PID: 1 at a.c:7 g+0x1\n"
+        "[    1.0] Call Trace:\n[    1.0]  <TASK>\n[    1.0]  f+0x1/0x2\n"
+        "[    1.0]  </TASK>\n[    1.1] after\n";
+    g_autofree char *without = klog_without_report(log, known);
+
+    g_assert_null(klog_trouble(without));
+    g_assert_cmpuint(klog_count(without, "before"), ==, 1);
+    g_assert_cmpuint(klog_count(without, "after"), ==, 1);
+}
+
 /* Neither within it nor behind it is other trouble lost. */
 static void test_only_the_circle_is_dropped(void)
 {
-    static const char *const known[] = {"a/45", NULL};
+    static const char *const known[] = {"possible circular", "a/45", NULL};
     static const char *const logs[] = {
         CIRCLE "[    1.1] BUG: KASAN: use-after-free in f\n" CIRCLE_END,
         CIRCLE CIRCLE_END "[    1.3] WARNING: CPU: 0 PID: 60 at mm/m.c:9 f\n",
@@ -88,7 +104,7 @@ static void test_only_the_circle_is_dropped(void)
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(logs); i++) {
-        g_autofree char *without = klog_without_circle(logs[i], known);
+        g_autofree char *without = klog_without_report(logs[i], known);
         g_autofree char *trouble = klog_trouble(without);
 
         g_assert_nonnull(trouble);
@@ -155,6 +171,8 @@ int main(int argc, char **argv)
                     test_trouble_is_found);
     g_test_add_func("/virtio-mhp/harness/a circle that is known is dropped",
                     test_a_known_circle_is_dropped);
+    g_test_add_func("/virtio-mhp/harness/a warning that is known is dropped",
+                    test_a_known_warning_is_dropped);
     g_test_add_func("/virtio-mhp/harness/nothing but the circle is dropped",
                     test_only_the_circle_is_dropped);
     g_test_add_func("/virtio-mhp/harness/a text is found with its line",

@@ -54,7 +54,7 @@ void system_end(Guest *guest);
  * cannot wait for each other: both hold device_hotplug_lock, for which the
  * writer does not wait with the file in use (lock_device_hotplug_sysfs()), and
  * that lockdep does not see, as the writer took it by trying. Words of the
- * report, for klog_without_circle().
+ * report, for klog_without_report().
  */
 extern const char *const system_removal_circle[];
 
