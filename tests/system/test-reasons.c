@@ -82,15 +82,29 @@ static void shrink(void)
     system_request(guest, 0);
 }
 
-/* With a tool, and what it wants to know beside the range */
+/* Start a tool that says @word when it is ready and then holds what it has */
+static void start_holder(const char *command, const char *word)
+{
+    g_free(system_run(guest,
+                      "rm -f /tmp/hold; mkfifo /tmp/hold;"
+                      "%s >/tmp/hold 2>&1 & echo $! >>/tmp/pids;"
+                      "read -r line </tmp/hold; echo $line;"
+                      "[ \"${line%% *}\" = %s ]",
+                      command, word));
+}
+
+/* All that were started */
+static void end_holders(void)
+{
+    g_free(system_run(guest, "kill $(cat /tmp/pids) && rm /tmp/pids"));
+}
+
 static void pin_by(const char *tool, const char *more)
 {
-    g_free(system_run(
-        guest,
-        "rm -f /tmp/pin; mkfifo /tmp/pin;"
-        "%s %" PRIx64 " %" PRIx64 " %s >/tmp/pin 2>&1 &"
-        "echo $! >/tmp/pid; read -r line </tmp/pin; echo $line; [ \"${line%% *}\" = pinned ]",
-        tool, system_addr(guest), RANGE, more));
+    g_autofree char *command = g_strdup_printf(
+        "%s %" PRIx64 " %" PRIx64 " %s", tool, system_addr(guest), RANGE, more);
+
+    start_holder(command, "pinned");
 }
 
 static void pin(void)
@@ -104,11 +118,6 @@ static void pin_small(void)
     g_autofree char *more = g_strdup_printf("%" PRIx64 " 1", MEMORY_BLOCK_SIZE);
 
     pin_by("mhp-pins", more);
-}
-
-static void unpin(void)
-{
-    g_free(system_run(guest, "kill $(cat /tmp/pid)"));
 }
 
 /* As soon as a stuck page is known, its unit is left alone for long */
@@ -130,7 +139,7 @@ static void test_pinned(void)
     events = tracing_wait(guest, "virtio_mhp_vacate", PINNED);
     g_assert_cmpuint(tracing_count(events, "virtio_mhp_vacate", "=pinned"), ==,
                      1);
-    unpin();
+    end_holders();
     tear_down();
 }
 
@@ -151,7 +160,7 @@ static void test_new_request(void)
 
     shrink();
     g_ptr_array_unref(tracing_wait(guest, "virtio_mhp_vacate", PINNED));
-    unpin();
+    end_holders();
     tear_down();
 }
 
@@ -190,7 +199,7 @@ static void test_pinned_among_others(void)
     }
     g_free(system_run(guest, "kill $(cat /tmp/others); echo madvise >" THP));
     set_deadline(500);
-    unpin();
+    end_holders();
     system_request(guest, 0);
     tear_down();
 }
@@ -235,19 +244,6 @@ static void test_hugetlb(void)
     tear_down();
 }
 
-static void fill(const char *kind, unsigned mib)
-{
-    g_free(system_run(
-        guest,
-        "rm -f /tmp/fill; mkfifo /tmp/fill;"
-        "mhp-fill %s %u >/tmp/fill 2>&1 & echo $! >>/tmp/fills;"
-        "read -r line </tmp/fill; echo $line; [ \"${line%%%% *}\" = filled ]",
-        kind, mib));
-}
-
-/* In and beside the block, in MiB */
-#define LISTED 16
-#define LOCKED 400
 /* More than there are */
 #define NB_HUGE 1000
 
@@ -260,9 +256,9 @@ static void test_hugetlb_among_isolated(void)
 {
     /* Boot memory is full of holes; locked pages are on none of its lists */
     g_free(system_run(guest, "echo 0 >" COMPACT_LOCKED));
-    fill("locked", LOCKED);
+    start_holder("mhp-fill locked 400", "filled");
     system_resize(guest, MEMORY_BLOCK_SIZE);
-    fill("pages", LISTED);
+    start_holder("mhp-fill pages 16", "filled");
     g_free(system_run(
         guest,
         "echo %u >" HUGEPAGES ";"
@@ -273,8 +269,8 @@ static void test_hugetlb_among_isolated(void)
     check_reason("hugetlb");
     g_assert_cmpuint(system_size(guest), ==, MEMORY_BLOCK_SIZE);
     g_free(system_run(guest, "umount /tmp/huge && echo 0 >" HUGEPAGES ";"
-                             "kill $(cat /tmp/fills); rm /tmp/fills;"
                              "echo 1 >" COMPACT_LOCKED));
+    end_holders();
     tear_down();
 }
 
@@ -341,7 +337,7 @@ static void test_busy_after_pin(void)
                              " fallocate -l 90M /tmp/data/file"));
     shrink();
     g_ptr_array_unref(tracing_wait(guest, "virtio_mhp_vacate", PINNED));
-    unpin();
+    end_holders();
     g_ptr_array_unref(
         tracing_wait(guest, "virtio_mhp_vacate", BUSY_AGAIN "1s"));
     set_deadline(500);
@@ -382,7 +378,7 @@ static void test_success(void)
     blocks = system_attr_text(guest, "blocks");
     g_assert_cmpuint(klog_count(blocks, "pinned"), ==, 0);
     g_assert_cmpuint(klog_count(blocks, "ONLINE"), ==, BLOCKS);
-    unpin();
+    end_holders();
     system_request(guest, 0);
     tear_down();
 }
