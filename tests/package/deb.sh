@@ -21,16 +21,10 @@ root=${MHP_BUILD:?}/dkms/debian
 }
 deb=$(echo "$MHP_BUILD"/mhp-vmemmap-mem-dkms_*_all.deb)
 package=mhp-vmemmap-mem-dkms
+in_root=$(dirname "$0")/../setup/in-root
 
-# in_debian COMMAND...: the mounts vanish with their namespace
 in_debian() {
-    # shellcheck disable=SC2016 # the inner shell expands these
-    unshare --mount --pid --fork bash -c '
-        root=$1 && shift
-        mount -t proc proc "$root/proc" && mount --rbind /dev "$root/dev" &&
-            exec chroot "$root" /usr/bin/env -i HOME=/root DEBIAN_FRONTEND=noninteractive \
-                PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@"
-        ' bash "$root" "$@" </dev/null 2>&1
+    "$in_root" "$root" "$@" 2>&1
 }
 
 # What of it is there; dkms' own folder and key are not of it.

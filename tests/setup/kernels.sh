@@ -79,19 +79,12 @@ setup_newer() {
     echo "$release" >"$dir/release"
 }
 
-# newer_make NAME ARGUMENT...: make in that Debian, where this checkout is /mnt.
-# The mounts are in a namespace of their own and vanish with it; objtool reads
-# /proc.
+# newer_make NAME ARGUMENT...: make in that Debian, where this checkout is /mnt
 newer_make() {
     local root=$build/newer/$1/root
     shift
 
-    # shellcheck disable=SC2016 # the inner shell expands these
-    as_root unshare --mount --pid --fork bash -c '
-        root=$1 top=$2 && shift 2
-        mount -t proc proc "$root/proc" && mount --bind "$top" "$root/mnt" &&
-            exec chroot "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin make "$@"
-        ' bash "$root" "$top" "$@" </dev/null
+    as_root "$top/tests/setup/in-root" --at "$top" /mnt "$root" make "$@"
 }
 
 # build_newer_modules NAME FOLDER OUTPUT: all of kbuild's warnings are errors.
