@@ -181,3 +181,16 @@ apt_download() {
             die "could not download $*"
     )
 }
+
+# make_debian DIR SUITE [OPTION...]: a Debian in DIR, by debootstrap, with these
+# of its options. What it mounts on the way vanishes with the namespace.
+make_debian() {
+    local dir=$1 suite=$2
+    shift 2
+
+    apt_need debootstrap
+    as_root rm -rf "$dir" "$dir.new"
+    as_root unshare --mount debootstrap --variant=minbase "$@" "$suite" "$dir.new" \
+        "$(apt_mirror)" >"$dir.log" 2>&1 || die "debootstrap failed, see $dir.log"
+    as_root mv "$dir.new" "$dir"
+}

@@ -19,12 +19,6 @@ setup_dkms_debian() {
     local dir=$build/dkms/debian
 
     [ ! -e "$dir/etc/debian_version" ] || return 0
-    apt_need debootstrap
     say "making a Debian 12 with dkms and kernel headers in $dir"
-    as_root rm -rf "$dir"
-    # What it mounts on the way vanishes with the namespace.
-    as_root unshare --mount debootstrap --variant=minbase \
-        --include=dkms,linux-headers-cloud-amd64 bookworm "$dir.new" "$(apt_mirror)" \
-        >"$dir.log" 2>&1 || die "debootstrap failed, see $dir.log"
-    as_root mv "$dir.new" "$dir"
+    make_debian "$dir" bookworm --include=dkms,linux-headers-cloud-amd64
 }

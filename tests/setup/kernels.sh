@@ -40,14 +40,10 @@ setup_newer_debian() {
     suite=$(newer_suite "$1")
     [ "${suite%-backports}" = "$suite" ] || extra=(--extra-suites="$suite")
 
-    apt_need debootstrap
     say "making a Debian $suite with the headers of $release in $dir/root"
-    as_root rm -rf "$dir/root" "$dir/release"
-    # What it mounts on the way vanishes with the namespace.
-    as_root unshare --mount debootstrap --variant=minbase "${extra[@]}" \
-        --include="make,binutils,linux-headers-$release" "${suite%-backports}" "$dir/root" "$(apt_mirror)" \
-        >"$dir/debootstrap.log" 2>&1 ||
-        die "debootstrap failed, see $dir/debootstrap.log"
+    rm -f "$dir/release"
+    make_debian "$dir/root" "${suite%-backports}" "${extra[@]}" \
+        --include="make,binutils,linux-headers-$release"
     echo "$release" >"$dir/release"
 }
 
