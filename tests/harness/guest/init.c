@@ -5,9 +5,10 @@
  * scripts that the host sends (protocol: ../agent.h). It loads no driver under
  * test; a script does that, with the parameters that the test wants.
  *
- * Linked statically. Under other names it is one of the tools in tools.h.
- * When it cannot go on it says why on the console and powers the guest off, so
- * that the host sees the end at once.
+ * Linked statically. Under other names it is one of the tools in tools.h, one
+ * of which is the agent alone, for a guest that has an init of its own. When it
+ * cannot go on it says why on the console and powers the guest off, so that the
+ * host sees the end at once.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -181,9 +182,26 @@ static void init_say_ready(int port)
     port_write(port, line, strlen(line));
 }
 
+static _Noreturn void init_serve_all(int uevents)
+{
+    int port = port_wait(uevents);
+
+    init_say_ready(port);
+    for (;;) {
+        port = init_serve(port);
+    }
+}
+
+int tool_agent(int argc, char **argv)
+{
+    (void)argc;
+    (void)argv;
+    init_serve_all(port_listen());
+}
+
 int main(int argc, char **argv)
 {
-    int uevents, port;
+    int uevents;
 
     if (getpid() != 1) {
         return tools_main(argc, argv);
@@ -202,9 +220,5 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < sizeof(init_modules) / sizeof(*init_modules); i++) {
         init_load_module(init_modules[i]);
     }
-    port = port_wait(uevents);
-    init_say_ready(port);
-    for (;;) {
-        port = init_serve(port);
-    }
+    init_serve_all(uevents);
 }

@@ -7,6 +7,14 @@
 #define MHP_GUEST_TOOLS_H
 
 /*
+ * mhp-agent
+ *
+ * Run the scripts that the host sends, as init does, in a guest that has an
+ * init of its own.
+ */
+int tool_agent(int argc, char **argv);
+
+/*
  * mhp-await LOW_KIB HIGH_KIB TIMEOUT_MS [INTERVAL_MS]
  *
  * Wait until MemTotal is in the range and print it; at the time limit print it
