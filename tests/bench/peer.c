@@ -251,14 +251,8 @@ static bool peer_read_total(PeerGuest *pg, GError **error)
 
 static bool peer_load(PeerGuest *pg, GError **error)
 {
-    g_autofree char *output = NULL;
-
-    if (!pg->peer->module) {
-        return true;
-    }
-    output = guest_runf(pg->guest, error, "insmod /lib/modules/%s.ko",
-                        pg->peer->module);
-    return output != NULL;
+    return !pg->peer->module ||
+           guest_load(pg->guest, pg->peer->module, "", error);
 }
 
 static bool peer_boot(PeerGuest *pg, GError **error)

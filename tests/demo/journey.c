@@ -67,16 +67,15 @@ static Guest *journey_new_guest(const Journey *journey)
 
 static bool journey_boot(Traveller *t, GError **error)
 {
-    g_autofree char *output = NULL;
-
     if (!guest_boot(t->guest, error)) {
         return false;
     }
     t->journey->release = g_strdup(guest_release(t->guest));
-    output = guest_runf(t->guest, error, "insmod /lib/modules/%s.ko",
-                        journey_is_stock(t->journey) ? "virtio_mem"
-                                                     : "mhp_vmemmap_mem");
-    return output && guest_boot_free(t->guest, &t->boot_free, error);
+    return guest_load(t->guest,
+                      journey_is_stock(t->journey) ? "virtio_mem"
+                                                   : "mhp_vmemmap_mem",
+                      "", error) &&
+           guest_boot_free(t->guest, &t->boot_free, error);
 }
 
 static void journey_progress(uint64_t size, void *opaque)

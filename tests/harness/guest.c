@@ -10,6 +10,7 @@
 
 /* Panic ends QEMU, so that nobody waits for a dead guest */
 #define GUEST_CMDLINE "panic=-1 loglevel=5"
+#define GUEST_DISK_CMDLINE " root=/dev/vda rw"
 
 /* RAM addresses that maxmem leaves for aligning the devices */
 #define GUEST_ALIGN_SIZE (2 * GiB)
@@ -34,18 +35,46 @@ struct Guest {
     Vm *vm;
     Agent *agent;
     char *release;
+    bool has_disk;
 };
+
+static char *guest_path(const char *kver, const char *name)
+{
+    g_autofree char *path = g_build_filename("guest", kver, name, NULL);
+
+    return vm_build_path(path);
+}
+
+bool guest_has_disk(const char *kver)
+{
+    g_autofree char *disk = guest_path(kver, "disk.img");
+
+    return g_file_test(disk, G_FILE_TEST_EXISTS);
+}
 
 static void guest_add_kernel(Guest *guest, const GuestConfig *config)
 {
-    g_autofree char *folder = g_build_filename("guest", config->kver, NULL);
-    g_autofree char *dir = vm_build_path(folder);
+    g_autofree char *kernel = guest_path(config->kver, "vmlinuz");
+    g_autofree char *initrd = guest_path(
+        config->kver, config->initrd ? config->initrd : "initramfs.cpio");
 
-    vm_add_opt(guest->vm, "kernel", "%s/vmlinuz", dir);
-    vm_add_opt(guest->vm, "initrd", "%s/initramfs.cpio", dir);
-    vm_add_opt(guest->vm, "append", GUEST_CMDLINE " console=%s %s",
+    vm_add_opt(guest->vm, "kernel", "%s", kernel);
+    vm_add_opt(guest->vm, "initrd", "%s", initrd);
+    vm_add_opt(guest->vm, "append", GUEST_CMDLINE "%s console=%s %s",
+               guest->has_disk ? GUEST_DISK_CMDLINE : "",
                arch_of(config->kver)->console,
                config->cmdline ? config->cmdline : "");
+}
+
+/* What the guest writes goes to a file that vanishes with QEMU */
+static void guest_add_disk(Guest *guest, const char *kver)
+{
+    g_autofree char *disk = guest_path(kver, "disk.img");
+
+    vm_add_opt(guest->vm, "drive",
+               "if=none,id=" GUEST_DISK ",format=raw,snapshot=on,file=%s",
+               disk);
+    vm_add_opt(guest->vm, "device", "virtio-blk-pci,drive=" GUEST_DISK);
 }
 
 /* Debug kernels keep their accounts of plugged memory in boot memory */
@@ -83,6 +112,7 @@ Guest *guest_new(const GuestConfig *config)
     const Arch *arch = arch_of(config->kver);
     Vm *vm = guest->vm = vm_new_qemu(arch->qemu);
 
+    guest->has_disk = guest_has_disk(config->kver);
     vm_add_args(vm, "-machine",
                 config->machine ? config->machine : arch->machine, "-cpu",
                 "max", "-smp", "2", "-no-reboot", "-device", "pvpanic-pci",
@@ -90,6 +120,9 @@ Guest *guest_new(const GuestConfig *config)
     vm_add_opt(vm, "accel", "%s", config->accel ? config->accel : "tcg");
     guest_add_memory(guest, config);
     guest_add_kernel(guest, config);
+    if (guest->has_disk) {
+        guest_add_disk(guest, config->kver);
+    }
 
     vm_add_log(vm, "console");
     vm_add_opt(vm, "serial", "chardev:console");
@@ -183,6 +216,20 @@ char *guest_runf(Guest *guest, GError **error, const char *format, ...)
     script = g_strdup_vprintf(format, ap);
     va_end(ap);
     return agent_run(guest->agent, script, GUEST_SCRIPT_MS, NULL, error);
+}
+
+bool guest_load(Guest *guest, const char *module, const char *parameters,
+                GError **error)
+{
+    g_autofree char *output = NULL;
+
+    if (guest->has_disk) {
+        output = guest_runf(guest, error, "modprobe %s %s", module, parameters);
+    } else {
+        output = guest_runf(guest, error, "insmod /lib/modules/%s.ko %s",
+                            module, parameters);
+    }
+    return output != NULL;
 }
 
 char *guest_klog(Guest *guest, GError **error)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A stock Debian kernel with our init and agent in a QEMU PC: boot
- * it, run scripts in it, ask it about its memory. What memory device it has,
- * if any, is memdev.h's matter.
+ * A stock Debian kernel in a QEMU PC, with our init and agent, or with a whole
+ * Debian and our agent as a service: boot it, run scripts in it, ask it about
+ * its memory. What memory device it has, if any, is memdev.h's matter.
  */
 #ifndef MHP_GUEST_H
 #define MHP_GUEST_H
@@ -27,6 +27,7 @@
 
 typedef struct GuestConfig {
     const char *kver;     /* a folder of $MHP_BUILD/guest, such as 6.12 */
+    const char *initrd;   /* NULL: initramfs.cpio of that folder */
     const char *accel;    /* NULL: tcg */
     const char *machine;  /* NULL: q35, or virt on Arm */
     uint64_t boot_size;   /* 0: GUEST_BOOT_SIZE; may exceed the host's memory */
@@ -55,12 +56,20 @@ bool guest_wait_ready(Guest *guest, GError **error);
 Vm *guest_vm(Guest *guest);
 Qmp *guest_qmp(Guest *guest);
 Agent *guest_agent(Guest *guest);
+/* Does it boot from a disk, which then holds a whole Debian? */
+bool guest_has_disk(const char *kver);
+/* The id of that disk's drive */
+#define GUEST_DISK "root"
 /* uname -r */
 const char *guest_release(Guest *guest);
 
 /* Run a script that must end with status 0, and return its output */
 char *guest_runf(Guest *guest, GError **error, const char *format, ...)
     G_GNUC_PRINTF(3, 4);
+
+/* Load a module that the guest has, with these parameters ("" for none) */
+bool guest_load(Guest *guest, const char *module, const char *parameters,
+                GError **error);
 
 /* The kernel's log so far */
 char *guest_klog(Guest *guest, GError **error);

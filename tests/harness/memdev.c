@@ -25,11 +25,7 @@ void memdev_add(Guest *guest, const char *type, uint64_t region_size)
 
 bool memdev_load_driver(Guest *guest, const char *parameters, GError **error)
 {
-    g_autofree char *output = NULL;
-
-    output = guest_runf(
-        guest, error, "insmod /lib/modules/mhp_vmemmap_mem.ko %s", parameters);
-    return output != NULL;
+    return guest_load(guest, "mhp_vmemmap_mem", parameters, error);
 }
 
 bool memdev_request(Guest *guest, uint64_t size, GError **error)

@@ -44,8 +44,7 @@ static void system_need(const char *name)
 
 void system_init(int *argc, char ***argv)
 {
-    static const char *const files[] = {"vmlinuz", "initramfs.cpio",
-                                        "mhp_vmemmap_mem.ko"};
+    static const char *const files[] = {"vmlinuz", "initramfs.cpio"};
 
     g_test_init(argc, argv, NULL);
     system_need("mhp-vmemmap-mem.so");
