@@ -12,15 +12,19 @@
 #define JOURNEY_UNKNOWN -1
 
 typedef struct Journey {
-    const char *type; /* MEMDEV_OURS or MEMDEV_STOCK */
+    const char *type;  /* MEMDEV_OURS or MEMDEV_STOCK */
+    const char *guest; /* its kind, such as "debian" */
     const char *kver;
     const char *accel;
     uint64_t size; /* of the guest in all, at the turning point */
 
     /* Results; a negative figure is unknown */
     char *release;
-    uint64_t reached; /* the most it had in all */
-    uint64_t left;    /* what it had at the end */
+    char *free_before; /* what free -h says in the guest */
+    char *free_full;   /* at its full size */
+    char *free_after;  /* after the shrink */
+    uint64_t reached;  /* the most it had in all */
+    uint64_t left;     /* what it had at the end */
     double grow_seconds;
     double shrink_seconds;
     double boot_per_gib; /* bytes of boot memory */

@@ -28,6 +28,7 @@ static int demo_run(const DemoOptions *options, GError **error)
         return EXIT_WRONG_OPTION;
     }
     for (unsigned i = 0; i < nb; i++) {
+        journeys[i].guest = options->guest;
         journeys[i].kver = options->kver;
         journeys[i].accel = accel;
         journeys[i].size = options->size;

@@ -21,8 +21,8 @@ static const char demo_summary[] =
     "and 2 if an option is wrong.";
 
 static const char demo_description[] =
-    "--json writes an object with \"kernel\", \"accel\", \"size\" (bytes in all),\n"
-    "\"boot_size\" and an array \"runs\" with an object for each device:\n"
+    "--json writes an object with \"guest\", \"kernel\", \"accel\", \"size\" (bytes in\n"
+    "all), \"boot_size\" and an array \"runs\" with an object for each device:\n"
     "  device                    mhp-vmemmap-mem or virtio-mem-pci\n"
     "  reached, left             bytes the guest had at most, and at the end\n"
     "  grow_seconds, shrink_seconds\n"
@@ -87,23 +87,6 @@ static bool demo_check_size(DemoOptions *options, const char *text,
     return true;
 }
 
-static bool demo_check_kernel(DemoOptions *options, GError **error)
-{
-    g_autofree char *name = g_build_filename("guest", options->kver, "vmlinuz",
-                                             NULL);
-    g_autofree char *path = vm_build_path(name);
-
-    if (!g_str_equal(options->kver, "6.1") &&
-        !g_str_equal(options->kver, "6.12")) {
-        return demo_fail(error, "--kernel wants 6.1 or 6.12, got '%s'",
-                         options->kver);
-    }
-    if (!g_file_test(path, G_FILE_TEST_EXISTS)) {
-        return demo_fail(error, "there is no %s: run ./mhp build first", path);
-    }
-    return true;
-}
-
 static bool demo_check_accel(DemoOptions *options, GError **error)
 {
     static const char *const known[] = {"tcg", "kvm", "auto", NULL};
@@ -117,13 +100,19 @@ bool demo_options_parse(DemoOptions *options, int *argc, char ***argv,
                         GError **error)
 {
     g_autofree char *size = g_strdup(DEMO_DEFAULT_SIZE);
+    g_autofree char *version = g_strdup(GUEST_DEFAULT_VERSION);
     gboolean compare = FALSE;
     const GOptionEntry entries[] = {
         {"size", 0, 0, G_OPTION_ARG_STRING, &size,
          "grow to SIZE in all, such as 96G (default " DEMO_DEFAULT_SIZE ")",
          "SIZE"},
-        {"kernel", 0, 0, G_OPTION_ARG_STRING, &options->kver,
-         "the guest's kernel: 6.1 or 6.12 (default 6.12)", "VERSION"},
+        {"guest", 0, 0, G_OPTION_ARG_STRING, &options->guest,
+         "busybox, or debian: a whole Debian 12 or 13, whichever has that "
+         "kernel (default " GUEST_DEFAULT_KIND ")",
+         "KIND"},
+        {"kernel", 0, 0, G_OPTION_ARG_STRING, &version,
+         "the guest's kernel: 6.1 or 6.12 (default " GUEST_DEFAULT_VERSION ")",
+         "VERSION"},
         {"accel", 0, 0, G_OPTION_ARG_STRING, &options->accel,
          "tcg, kvm, or auto: kvm if a trial boot works (default tcg)", "NAME"},
         {"compare", 0, 0, G_OPTION_ARG_NONE, &compare,
@@ -134,7 +123,7 @@ bool demo_options_parse(DemoOptions *options, int *argc, char ***argv,
     };
     g_autoptr(GOptionContext) context = g_option_context_new(NULL);
 
-    options->kver = g_strdup("6.12");
+    options->guest = g_strdup(GUEST_DEFAULT_KIND);
     options->accel = g_strdup("tcg");
     g_option_context_add_main_entries(context, entries, NULL);
     g_option_context_set_summary(context, demo_summary);
@@ -146,13 +135,17 @@ bool demo_options_parse(DemoOptions *options, int *argc, char ***argv,
     if (*argc > 1) {
         return demo_fail(error, "want options only, got '%s'", (*argv)[1]);
     }
-    return demo_check_size(options, size, error) &&
-           demo_check_kernel(options, error) &&
-           demo_check_accel(options, error);
+    if (!demo_check_size(options, size, error) ||
+        !demo_check_accel(options, error)) {
+        return false;
+    }
+    options->kver = guest_find(options->guest, version, error);
+    return options->kver != NULL;
 }
 
 void demo_options_clear(DemoOptions *options)
 {
+    g_free(options->guest);
     g_free(options->kver);
     g_free(options->accel);
     g_free(options->json);

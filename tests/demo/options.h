@@ -12,7 +12,8 @@
 
 typedef struct DemoOptions {
     uint64_t size; /* of the guest in all, boot memory included */
-    char *kver;
+    char *guest;   /* its kind, such as "debian" */
+    char *kver;    /* its folder */
     char *accel;
     char *json; /* file name or NULL */
     bool compare;

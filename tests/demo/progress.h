@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Shows how far a resize is: a bar on a terminal, otherwise a line for each
- * tenth of the way. All of it goes to stderr; the table alone goes to stdout.
+ * tenth of the way. All of it goes to stderr; the results alone go to stdout.
  */
 #ifndef MHP_DEMO_PROGRESS_H
 #define MHP_DEMO_PROGRESS_H

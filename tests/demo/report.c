@@ -57,6 +57,9 @@ static char *report_boot_memory(const Journey *journey)
     if (journey->boot_per_gib < 0) {
         return g_strdup(NOT_REACHED);
     }
+    if (!journey->boot_per_gib) {
+        return g_strdup("none that shows");
+    }
     if (journey->boot_per_gib > (double)MiB) {
         return g_strdup_printf("%.1f MiB per GiB",
                                journey->boot_per_gib / (double)MiB);
@@ -118,8 +121,31 @@ static const struct {
     {"outcome", report_outcome},
 };
 
+/* As the guest's user would see it, with nothing of ours in it */
+static void report_print_free(const Journey *journey)
+{
+    const struct {
+        const char *when;
+        const char *text;
+    } looks[] = {
+        {"before", journey->free_before},
+        {"at its full size", journey->free_full},
+        {"after the shrink", journey->free_after},
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(looks); i++) {
+        if (looks[i].text) {
+            printf("\nfree -h in the guest with %s, %s:\n%s", journey->type,
+                   looks[i].when, looks[i].text);
+        }
+    }
+}
+
 void report_print(const Journey *journeys, unsigned nb)
 {
+    for (unsigned i = 0; i < nb; i++) {
+        report_print_free(&journeys[i]);
+    }
     putchar('\n');
     for (size_t row = 0; row < G_N_ELEMENTS(report_rows); row++) {
         printf("%-18s", report_rows[row].title);
@@ -177,6 +203,7 @@ bool report_write_json(const Journey *journeys, unsigned nb, const char *path,
     JsonObject *object = json_object_new();
     JsonArray *runs = json_array_new();
 
+    json_object_set_string_member(object, "guest", journeys[0].guest);
     json_object_set_string_member(object, "kernel", journeys[0].release);
     json_object_set_string_member(object, "accel", journeys[0].accel);
     json_object_set_int_member(object, "size", (gint64)journeys[0].size);

@@ -5,12 +5,16 @@
 #include "guest.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #include "arch.h"
 
 /* Panic ends QEMU, so that nobody waits for a dead guest */
 #define GUEST_CMDLINE "panic=-1 loglevel=5"
 #define GUEST_DISK_CMDLINE " root=/dev/vda rw"
+
+/* Before the number of a Debian in the name of its folder */
+#define GUEST_DEBIAN "debian-"
 
 /* RAM addresses that maxmem leaves for aligning the devices */
 #define GUEST_ALIGN_SIZE (2 * GiB)
@@ -50,6 +54,68 @@ bool guest_has_disk(const char *kver)
     g_autofree char *disk = guest_path(kver, "disk.img");
 
     return g_file_test(disk, G_FILE_TEST_EXISTS);
+}
+
+/* Each kernel that can be asked for, and the Debian whose own it is */
+static const struct {
+    const char *version;
+    const char *debian;
+} guest_versions[] = {
+    {"6.1", GUEST_DEBIAN "12"},
+    {"6.12", GUEST_DEBIAN "13"},
+};
+
+static const char *guest_folder(bool is_debian, const char *version,
+                                GError **error)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(guest_versions); i++) {
+        if (g_str_equal(guest_versions[i].version, version)) {
+            return is_debian ? guest_versions[i].debian
+                             : guest_versions[i].version;
+        }
+    }
+    g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+                "--kernel wants 6.1 or 6.12, got '%s'", version);
+    return NULL;
+}
+
+char *guest_find(const char *kind, const char *version, GError **error)
+{
+    bool is_debian = g_str_equal(kind, "debian");
+    g_autofree char *path = NULL;
+    const char *folder;
+
+    if (!is_debian && !g_str_equal(kind, "busybox")) {
+        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+                    "--guest wants busybox or debian, got '%s'", kind);
+        return NULL;
+    }
+    folder = guest_folder(is_debian, version, error);
+    if (!folder) {
+        return NULL;
+    }
+    path = guest_path(folder, is_debian ? "disk.img" : "initramfs.cpio");
+    if (!g_file_test(path, G_FILE_TEST_EXISTS)) {
+        g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_NOENT,
+                    "there is no %s: ./mhp demo and ./mhp bench make it", path);
+        return NULL;
+    }
+    return g_strdup(folder);
+}
+
+char *guest_describe(const char *kver)
+{
+    g_autofree char *path = guest_path(kver, "release");
+    g_autofree char *release = NULL;
+
+    if (!g_file_get_contents(path, &release, NULL, NULL)) {
+        release = g_strdup("unknown");
+    }
+    g_strstrip(release);
+    return guest_has_disk(kver)
+               ? g_strdup_printf("Debian %s, Linux %s",
+                                 kver + strlen(GUEST_DEBIAN), release)
+               : g_strdup_printf("Linux %s and busybox", release);
 }
 
 static void guest_add_kernel(Guest *guest, const GuestConfig *config)
@@ -170,6 +236,34 @@ bool guest_boot(Guest *guest, GError **error)
         vm_rewind(guest->vm);
     }
     return true;
+}
+
+/*
+ * kdump-tools, which no Debian has unless somebody installs it, runs a script
+ * for each memory block that comes or goes. Those of 8 GiB keep an emulated CPU
+ * busy for half a minute.
+ */
+#define GUEST_QUIETEN                                        \
+    "ln -s /dev/null /etc/udev/rules.d/50-kdump-tools.rules" \
+    " && udevadm control --reload"
+#define GUEST_FAILED_UNITS                           \
+    "systemctl is-system-running --wait >/dev/null " \
+    "|| systemctl list-units --state=failed --plain --no-legend"
+
+bool guest_prepare(Guest *guest, GError **error)
+{
+    g_autofree char *failed = NULL, *quiet = NULL;
+
+    if (!guest->has_disk) {
+        return true;
+    }
+    quiet = guest_runf(guest, error, GUEST_QUIETEN);
+    failed = quiet ? guest_runf(guest, error, GUEST_FAILED_UNITS) : NULL;
+    if (failed && *failed) {
+        g_set_error(error, G_IO_ERROR, G_IO_ERROR_FAILED,
+                    "units of the guest have failed: %s", g_strstrip(failed));
+    }
+    return failed && !*failed;
 }
 
 bool guest_reset(Guest *guest, GError **error)

@@ -37,6 +37,21 @@ typedef struct GuestConfig {
 
 typedef struct Guest Guest;
 
+/* What a user may call a guest's kernel and kind if nothing is said */
+#define GUEST_DEFAULT_VERSION "6.12"
+#define GUEST_DEFAULT_KIND "busybox"
+
+/*
+ * The folder of $MHP_BUILD/guest that has Linux @version, 6.1 or 6.12, in a
+ * guest of this @kind: busybox, or debian, the Debian with that kernel. NULL,
+ * with an error that names the options --kernel and --guest, for others and
+ * for a folder that has not been made.
+ */
+char *guest_find(const char *kind, const char *version, GError **error);
+
+/* Such a folder's guest for a reader: "Debian 13, Linux 6.12.9-cloud-amd64" */
+char *guest_describe(const char *kver);
+
 /* A guest that is not started: more arguments can go to guest_vm() */
 Guest *guest_new(const GuestConfig *config);
 void guest_free(Guest *guest);
@@ -56,6 +71,13 @@ bool guest_wait_ready(Guest *guest, GError **error);
 Vm *guest_vm(Guest *guest);
 Qmp *guest_qmp(Guest *guest);
 Agent *guest_agent(Guest *guest);
+/*
+ * What a measurement wants of a Debian that has just booted: all services are
+ * there, and none of them works for each memory block. It is an error if one
+ * did not start. A guest that is only a busybox has none.
+ */
+bool guest_prepare(Guest *guest, GError **error);
+
 /* Does it boot from a disk, which then holds a whole Debian? */
 bool guest_has_disk(const char *kver);
 /* The id of that disk's drive */
