@@ -13,7 +13,8 @@
 #define BENCH_LONG_SECONDS 5.0
 
 typedef struct Bench {
-    char *kver;
+    const char *kver;  /* the guest's folder */
+    const char *guest; /* guest_describe() of it */
     const char *accel;
     bool is_quick;
     unsigned repetitions;
@@ -41,6 +42,10 @@ extern const Scenario scenario_instructions;
 /* @nb measurements are to come; then before each: what it is */
 void bench_plan(Bench *bench, const Scenario *scenario, unsigned nb);
 void bench_step(Bench *bench, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+/* A remark on a resize that took longer than its limit, or nothing */
+void bench_note_limit(Bench *bench, const char *scenario, unsigned peer,
+                      const Measured *measured);
 
 /* A new guest of this kind; a boot is a step of its own for nobody */
 PeerGuest *bench_boot(Bench *bench, unsigned peer, uint64_t boot_size,

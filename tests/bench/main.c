@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <locale.h>
+#include <math.h>
 #include <stdio.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -45,6 +46,23 @@ void bench_step(Bench *bench, const char *format, ...)
     }
 }
 
+void bench_note_limit(Bench *bench, const char *scenario, unsigned peer,
+                      const Measured *m)
+{
+    const bool shrinks = m->wanted < m->from;
+
+    if (!m->is_done) {
+        results_remark(
+            bench->results,
+            "%s, %s: to %s %.0f GiB takes more than %u s, it had done %.1f GiB by then",
+            scenario, bench->peers[peer]->name, shrinks ? "shrink" : "grow",
+            shrinks ? (double)(m->from - m->wanted) / (double)GiB
+                    : (double)(m->wanted - m->from) / (double)GiB,
+            m->limit_ms / 1000,
+            fabs((double)m->reached - (double)m->from) / (double)GiB);
+    }
+}
+
 PeerGuest *bench_boot(Bench *bench, unsigned peer, uint64_t boot_size,
                       uint64_t max, uint64_t dimm_size, GError **error)
 {
@@ -81,10 +99,6 @@ static char *first_field(const char *path, const char *name)
 /* Without which nobody could tell what the figures mean */
 static void describe(Bench *bench)
 {
-    g_autofree char *release_file = g_strdup_printf("guest/%s/release",
-                                                    bench->kver);
-    g_autofree char *release_path = vm_build_path(release_file);
-    g_autofree char *release = NULL;
     g_autofree char *cpu = first_field("/proc/cpuinfo", "model name");
     g_autofree char *memory = first_field("/proc/meminfo", "MemTotal");
     g_autofree char *qemu_path = vm_build_path("qemu/headers.version");
@@ -94,9 +108,7 @@ static void describe(Bench *bench)
     struct utsname host;
 
     uname(&host);
-    if (g_file_get_contents(release_path, &release, NULL, NULL)) {
-        json_object_set_string_member(about, "guest", g_strstrip(release));
-    }
+    json_object_set_string_member(about, "guest", bench->guest);
     if (g_file_get_contents(qemu_path, &qemu, NULL, NULL)) {
         json_object_set_string_member(about, "qemu", g_strstrip(qemu));
     }
@@ -118,9 +130,7 @@ static void print_about(const Bench *bench, FILE *out)
 {
     const JsonObject *about = bench->results->about;
 
-    fprintf(out, "guest: Linux %s, QEMU %s, %s%s\n",
-            json_object_get_string_member_with_default((JsonObject *)about,
-                                                       "guest", "unknown"),
+    fprintf(out, "guest: %s, QEMU %s, %s%s\n", bench->guest,
             json_object_get_string_member_with_default((JsonObject *)about,
                                                        "qemu", "unknown"),
             bench->accel,
@@ -207,6 +217,7 @@ static int run(const Options *options, GError **error)
     g_autoptr(Results) results = results_new();
     g_autofree const Scenario **scenarios = NULL;
     g_autofree const Peer **chosen = NULL;
+    g_autofree char *guest = NULL;
     unsigned nb_scenarios;
     Bench bench = {
         .kver = options->kver,
@@ -222,6 +233,7 @@ static int run(const Options *options, GError **error)
         return EXIT_WRONG_OPTION;
     }
     bench.peers = chosen;
+    bench.guest = guest = guest_describe(options->kver);
     bench.accel = accel_choose(options->accel, options->kver, error);
     if (!bench.accel) {
         return EXIT_WRONG_OPTION;
@@ -231,8 +243,9 @@ static int run(const Options *options, GError **error)
         (options->compare && !compare(&bench, options->compare, error))) {
         return 1;
     }
-    printf("\nwritten: %s/{table.txt,results.json,resize.svg,resize.png}\n",
-           options->output);
+    printf(
+        "\nwritten to %s: table.txt, results.json, and pictures of resize, worker and service\n",
+        options->output);
     return 0;
 }
 

@@ -110,7 +110,11 @@ bool measure_resize(PeerGuest *pg, uint64_t size, unsigned limit_ms,
     };
     double cpu = peer_cpu_seconds(pg);
 
-    *m = (Measured){.rss_before = peer_rss(pg)};
+    *m = (Measured){
+        .limit_ms = limit_ms,
+        .wanted = size,
+        .rss_before = peer_rss(pg),
+    };
     if (!peer_size(pg, &m->from, error) ||
         !measure_start_guest(pg, size, limit_ms, error) ||
         !measure_both(pg, &watch, limit_ms, m, error)) {

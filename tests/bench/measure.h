@@ -13,7 +13,9 @@ typedef struct Measured {
     bool is_done;         /* within the time limit */
     double guest_seconds; /* until MemTotal was right */
     double host_seconds;  /* until the host's size was right */
+    unsigned limit_ms;    /* that time limit */
     uint64_t from;        /* plugged before */
+    uint64_t wanted;      /* asked for */
     uint64_t reached;     /* plugged at the end */
     double cpu_seconds;   /* of QEMU */
     double stall_ms;      /* longest answer of QMP */

@@ -8,7 +8,9 @@
 #include "bench.h"
 
 typedef struct Options {
-    char *kver;
+    char *guest;
+    char *version;
+    char *kver; /* the folder of that guest; NULL for --list */
     char *accel;
     char *output;
     char *compare;

@@ -257,8 +257,8 @@ static bool peer_load(PeerGuest *pg, GError **error)
 
 static bool peer_boot(PeerGuest *pg, GError **error)
 {
-    if (!guest_boot(pg->guest, error) || !peer_load(pg, error) ||
-        !peer_read_total(pg, error) ||
+    if (!guest_boot(pg->guest, error) || !guest_prepare(pg->guest, error) ||
+        !peer_load(pg, error) || !peer_read_total(pg, error) ||
         !guest_boot_free(pg->guest, &pg->boot_free, error)) {
         return false;
     }

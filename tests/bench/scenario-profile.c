@@ -114,7 +114,7 @@ static char *profile_stop(PeerGuest *pg, GError **error)
     return guest_runf(pg->guest, error,
                       "cd " PROFILE_TRACING
                       "; until tail -n 1 trace | grep -q resize_end;"
-                      " do usleep 10000; done;"
+                      " do sleep 0.01; done;"
                       "echo 0 >events/mhp_vmemmap_mem/enable; cat trace");
 }
 

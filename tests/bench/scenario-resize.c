@@ -47,20 +47,6 @@ static void resize_add(Resize *resize, unsigned peer, unsigned gib,
                 resize->bench->peers[peer]->name, value);
 }
 
-static void resize_note_limit(Resize *resize, unsigned peer, unsigned gib,
-                              const char *way, const Measured *m)
-{
-    uint64_t gone = MAX(m->from, m->reached) - MIN(m->from, m->reached);
-
-    if (!m->is_done) {
-        results_remark(resize->bench->results,
-                       "resize, %s: to %s %u GiB takes more than %u s, it had "
-                       "done %.1f GiB by then",
-                       resize->bench->peers[peer]->name, way, gib,
-                       resize->limit_ms / 1000, (double)gone / (double)GiB);
-    }
-}
-
 static bool resize_grow(Resize *resize, unsigned peer, unsigned gib,
                         Measured *m, GError **error)
 {
@@ -72,7 +58,7 @@ static bool resize_grow(Resize *resize, unsigned peer, unsigned gib,
         return false;
     }
     way = (double)(m->reached - m->from) / (double)GiB;
-    resize_note_limit(resize, peer, gib, "grow", m);
+    bench_note_limit(resize->bench, "resize", peer, m);
     resize_add(resize, peer, gib, &grow_seconds, measured_seconds(m));
     resize_add(resize, peer, gib, &grow_rate, measured_rate(m));
     resize_add(resize, peer, gib, &grow_cpu, m->cpu_seconds);
@@ -103,7 +89,7 @@ static bool resize_shrink(Resize *resize, unsigned peer, unsigned gib,
         return false;
     }
     way = (double)(m->from - m->reached) / (double)GiB;
-    resize_note_limit(resize, peer, gib, "shrink", m);
+    bench_note_limit(resize->bench, "resize", peer, m);
     resize_add(resize, peer, gib, &shrink_seconds, measured_seconds(m));
     resize_add(resize, peer, gib, &shrink_rate, measured_rate(m));
     resize_add(resize, peer, gib, &shrink_cpu, m->cpu_seconds);

@@ -26,7 +26,7 @@ typedef struct UsedKind {
 
 #define USED_WAIT_FILLED                   \
     "while ! grep -q filled /tmp/fill; do" \
-    " kill -0 $! || { cat /tmp/fill; exit 1; }; usleep 20000; done"
+    " kill -0 $! || { cat /tmp/fill; exit 1; }; sleep 0.02; done"
 #define USED_FILL(kind) \
     ">/tmp/fill; mhp-fill " kind " %u >/tmp/fill 2>&1 & " USED_WAIT_FILLED
 #define USED_FILE                                                      \

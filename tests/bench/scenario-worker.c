@@ -31,7 +31,7 @@ static bool worker_ask(PeerGuest *pg, WorkerFigures *figures, GError **error)
     g_autofree char *line = guest_runf(
         pg->guest, error,
         "n=$(wc -l </tmp/worker); kill -USR1 $(pidof mhp-worker);"
-        "while [ $(wc -l </tmp/worker) = $n ]; do usleep 10000; done;"
+        "while [ $(wc -l </tmp/worker) = $n ]; do sleep 0.01; done;"
         "tail -n 1 /tmp/worker");
 
     if (!line) {
@@ -50,7 +50,7 @@ static bool worker_start(PeerGuest *pg, GError **error)
     g_autofree char *output = guest_runf(
         pg->guest, error,
         "mhp-worker %d >/tmp/worker 2>&1 &"
-        " until [ -s /tmp/worker ]; do usleep 10000; done;"
+        " until [ -s /tmp/worker ]; do sleep 0.01; done;"
         " grep -q working /tmp/worker",
         WORKER_MIB);
 
