@@ -27,7 +27,8 @@ typedef struct Bench {
 
 typedef struct Scenario {
     const char *name;
-    const char *what; /* it answers, for --list and the table */
+    const char *what;  /* it answers, for --list and the table */
+    bool wants_debian; /* there is no database in a busybox */
     bool (*run)(Bench *bench, GError **error);
 } Scenario;
 
@@ -35,6 +36,7 @@ extern const Scenario scenario_resize;
 extern const Scenario scenario_reach;
 extern const Scenario scenario_used;
 extern const Scenario scenario_worker;
+extern const Scenario scenario_service;
 extern const Scenario scenario_step;
 extern const Scenario scenario_profile;
 extern const Scenario scenario_instructions;

@@ -16,9 +16,9 @@ static const char options_summary[] =
     "and longer with --guest debian.";
 
 static const Scenario *const all_scenarios[] = {
-    &scenario_resize,       &scenario_reach, &scenario_used,
-    &scenario_worker,       &scenario_step,  &scenario_profile,
-    &scenario_instructions,
+    &scenario_resize,  &scenario_reach,        &scenario_used,
+    &scenario_worker,  &scenario_service,      &scenario_step,
+    &scenario_profile, &scenario_instructions,
 };
 
 /* For a first look: one of each kind */
@@ -27,7 +27,7 @@ static const char *const quick_peers[] = {
 };
 
 static const char *const quick_scenarios[] = {
-    "resize", "reach", "used", "worker", "step", "profile", NULL,
+    "resize", "reach", "used", "worker", "service", "step", "profile", NULL,
 };
 
 /* What is right by itself may be wrong here, or not said */
@@ -171,10 +171,27 @@ const Peer **options_peers(const Options *options, unsigned *nb, GError **error)
     return chosen;
 }
 
+/* Left out unless it was asked for by name */
+static bool lacks_services(const Options *options, const Scenario *scenario,
+                           GError **error)
+{
+    if (!scenario->wants_debian || guest_has_disk(options->kver)) {
+        return false;
+    }
+    if (options->scenarios) {
+        g_set_error(
+            error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+            "--scenario %s wants a database in the guest, which --guest debian has",
+            scenario->name);
+    }
+    return true;
+}
+
 const Scenario **options_scenarios(const Options *options, unsigned *nb,
                                    GError **error)
 {
     const char *const *wanted = (const char *const *)options->scenarios;
+    g_autoptr(GError) local = NULL;
     const Scenario **chosen;
 
     if (!check_names(options->scenarios, "scenario", scenario_name,
@@ -189,9 +206,14 @@ const Scenario **options_scenarios(const Options *options, unsigned *nb,
     for (unsigned i = 0; i < G_N_ELEMENTS(all_scenarios); i++) {
         const Scenario *scenario = all_scenarios[i];
 
-        if (is_wanted(wanted, scenario->name)) {
+        if (is_wanted(wanted, scenario->name) &&
+            !lacks_services(options, scenario, &local)) {
             chosen[(*nb)++] = scenario;
         }
+    }
+    if (local) {
+        g_propagate_error(error, g_steal_pointer(&local));
+        g_clear_pointer(&chosen, g_free);
     }
     return chosen;
 }
@@ -200,7 +222,8 @@ void options_list(void)
 {
     puts("scenarios:");
     for (size_t i = 0; i < G_N_ELEMENTS(all_scenarios); i++) {
-        printf("  %-16s %s\n", all_scenarios[i]->name, all_scenarios[i]->what);
+        printf("  %-16s %s%s\n", all_scenarios[i]->name, all_scenarios[i]->what,
+               all_scenarios[i]->wants_debian ? " (--guest debian)" : "");
     }
     puts("peers:");
     for (unsigned i = 0; i < nb_peers; i++) {

@@ -24,7 +24,10 @@ typedef struct Options {
 bool options_parse(Options *options, int *argc, char ***argv, GError **error);
 void options_clear(Options *options);
 
-/* The chosen ones, in the order in which they stand; free with g_free() */
+/*
+ * The chosen ones, in the order in which they stand; free with g_free(). What
+ * wants another guest is not among them; it is an error if it was named.
+ */
 const Peer **options_peers(const Options *options, unsigned *nb,
                            GError **error);
 const Scenario **options_scenarios(const Options *options, unsigned *nb,
