@@ -14,6 +14,10 @@
 #define FELT_LIMIT_MS 20000
 #define FELT_QUICK_LIMIT_MS 6000
 
+/* Where there is an udev, it has something to do for each memory block */
+static const char felt_settle[] =
+    "! command -v udevadm >/dev/null || udevadm settle";
+
 static const Metric felt_rate = {FELT_RATE, "% of quiet", true};
 static const Metric felt_seconds = {"in", "s", false};
 
@@ -64,7 +68,8 @@ static bool felt_ask(Feeler *feeler, const char *variant, double x,
 static bool felt_quiet(Feeler *feeler, const char *variant, double x,
                        GError **error)
 {
-    if (!felt_run_script(feeler, feeler->program->ask, error)) {
+    if (!felt_run_script(feeler, felt_settle, error) ||
+        !felt_run_script(feeler, feeler->program->ask, error)) {
         return false;
     }
     g_usleep(feeler->program->quiet_seconds * G_USEC_PER_SEC);

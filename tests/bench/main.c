@@ -6,7 +6,6 @@
  */
 #include <errno.h>
 #include <locale.h>
-#include <math.h>
 #include <stdio.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -49,17 +48,13 @@ void bench_step(Bench *bench, const char *format, ...)
 void bench_note_limit(Bench *bench, const char *scenario, unsigned peer,
                       const Measured *m)
 {
-    const bool shrinks = m->wanted < m->from;
-
     if (!m->is_done) {
         results_remark(
             bench->results,
-            "%s, %s: to %s %.0f GiB takes more than %u s, it had done %.1f GiB by then",
-            scenario, bench->peers[peer]->name, shrinks ? "shrink" : "grow",
-            shrinks ? (double)(m->from - m->wanted) / (double)GiB
-                    : (double)(m->wanted - m->from) / (double)GiB,
-            m->limit_ms / 1000,
-            fabs((double)m->reached - (double)m->from) / (double)GiB);
+            "%s, %s: from %.1f to %.1f GiB takes more than %u s, it had come to %.1f by then",
+            scenario, bench->peers[peer]->name, (double)m->from / (double)GiB,
+            (double)m->wanted / (double)GiB, m->limit_ms / 1000,
+            (double)m->reached / (double)GiB);
     }
 }
 
