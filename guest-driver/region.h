@@ -113,6 +113,18 @@ struct virtio_mhp_unit {
 };
 
 /**
+ * struct virtio_mhp_told - what userspace is told of in an event
+ * @plugged_size: what is plugged
+ * @requested_size: what is aimed at
+ * @online_size: what of it is online
+ */
+struct virtio_mhp_told {
+	u64 plugged_size;
+	u64 requested_size;
+	u64 online_size;
+};
+
+/**
  * struct virtio_mhp - one region: memory that a device can plug, for as long as
  *	there is a device or any of it is in Linux
  * @list: all regions
@@ -145,6 +157,7 @@ struct virtio_mhp_unit {
  * @superseded: and that this is no longer wanted (worker only)
  * @rest_until: ktime until which it does nothing that may be in vain (worker)
  * @nr_failures: of units that it tried to vacate, one after the other (worker)
+ * @told: what userspace was told last (worker only)
  * @deadline: signals the worker when a block takes too long to vacate
  * @adding: the worker is adding a block, and not yet onlining it
  * @vacating: a block is being vacated; a signal will end that
@@ -203,6 +216,7 @@ struct virtio_mhp {
 	bool superseded;
 	s64 rest_until;
 	unsigned int nr_failures;
+	struct virtio_mhp_told told;
 	struct timer_list deadline;
 	bool adding;
 	bool vacating;

@@ -194,6 +194,7 @@ static void virtio_mhp_tell_moved(struct virtio_mhp *vmhp)
 			virtio_mhp_report(vmhp, unit, VIRTIO_MHP_REASON_NONE,
 					  0);
 	}
+	virtio_mhp_event_tell(vmhp);
 	virtio_mhp_end_pass(vmhp);
 }
 
@@ -302,6 +303,9 @@ static int virtio_mhp_worker(void *data)
 		if (vmhp->plugged_size != plugged_size)
 			backoff = VIRTIO_MHP_RETRY_MIN;
 		timeout = virtio_mhp_next_timeout(vmhp, rc, &backoff);
+		/* An attempt that is gone on with at once is none that ended. */
+		if (timeout)
+			virtio_mhp_event_tell(vmhp);
 		if (rc == -EINPROGRESS)
 			virtio_mhp_sleep_watching(vmhp, timeout);
 		else

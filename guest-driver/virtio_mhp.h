@@ -12,6 +12,7 @@
  *   memmap.c   can the memmap be on the block, and is it
  *   reason.c   why a request is not fulfilled
  *   request.c  requests of a region, over its link
+ *   event.c    what userspace is told of a resize
  *   zone.c     every block in ZONE_MOVABLE; follows what happens to blocks
  *   pages.c    what single pages are used for (census.h)
  *   hotplug.c  blocks into Linux and out of it
@@ -42,6 +43,7 @@
 #include "region.h"
 
 struct attribute_group;
+struct device;
 struct virtio_device;
 struct virtio_device_id;
 
@@ -113,6 +115,10 @@ void virtio_mhp_unit_set_state(struct virtio_mhp *vmhp, unsigned int unit,
 			       enum virtio_mhp_mb_state state);
 void virtio_mhp_report(struct virtio_mhp *vmhp, unsigned int unit, u16 reason,
 		       int error);
+
+/* event.c: what userspace is told of a resize */
+void virtio_mhp_event_hush(struct device *dev);
+void virtio_mhp_event_tell(struct virtio_mhp *vmhp);
 
 /* zone.c: every block in ZONE_MOVABLE; follows what happens to blocks */
 int virtio_mhp_zone_init(struct virtio_mhp *vmhp, const struct device *any);

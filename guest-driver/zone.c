@@ -54,6 +54,7 @@ static void virtio_mhp_mb_added(struct virtio_mhp *vmhp, unsigned int mb,
 	if (vmhp->blocks.states[mb] != VIRTIO_MHP_MB_PLUGGED)
 		return;
 	vmhp->mbs[mb].dev = get_device(dev);
+	virtio_mhp_event_hush(dev);
 	virtio_mhp_mb_move(vmhp, mb, VIRTIO_MHP_MB_OFFLINE);
 }
 
