@@ -46,10 +46,13 @@ for release in "$root"/lib/modules/*/updates; do
     [ "$found" = mhp_vmemmap_mem ] || fail "on $release the device's alias leads to: $found"
 done
 files=$(in_debian dpkg -L "$package")
-for file in kernel-command-line.md examples/mhp-vmemmap-mem.cfg copyright changelog.gz README.md; do
+for file in kernel-command-line.md sized-at-boot.md examples/mhp-vmemmap-mem.cfg copyright \
+    changelog.gz README.md; do
     grep -q "^/usr/share/doc/$package/$file$" <<<"$files" || fail "the package has no $file: $files"
 done
-if grep -vE '^/(\.|usr(/src(/.*)?|/share(/doc(/.*)?)?)?)$' <<<"$files"; then
+if grep -vE '^/(\.|usr(/src(/.*)?|/share(/doc(/.*)?)?)?)$' <<<"$files" |
+    grep -vE '^/usr/lib(/(udev|udev/rules\.d|systemd|systemd/system|mhp-vmemmap-mem)|/.*/(70-)?mhp-.*)?$' |
+    grep -vFx /usr/lib/mhp-vmemmap-mem/adjust; then
     fail "these files are in places where they should not be"
 fi
 verified=$(in_debian dpkg --verify "$package") || true
