@@ -266,17 +266,23 @@ bool guest_prepare(Guest *guest, GError **error)
     return failed && !*failed;
 }
 
+bool guest_allow_reset(Guest *guest, GError **error)
+{
+    g_autoptr(JsonNode) result = NULL;
+
+    /* It was started with -no-reboot */
+    result = qmp_executef(guest_qmp(guest), error, "set-action",
+                          "{'reboot': 'reset'}");
+    return result != NULL;
+}
+
 bool guest_reset(Guest *guest, GError **error)
 {
     g_autoptr(JsonNode) result = NULL;
 
-    /* The machine shall come back although it was started with -no-reboot */
-    result = qmp_executef(guest_qmp(guest), error, "set-action",
-                          "{'reboot': 'reset'}");
-    if (!result) {
+    if (!guest_allow_reset(guest, error)) {
         return false;
     }
-    json_node_unref(result);
     result = qmp_executef(guest_qmp(guest), error, "system_reset", NULL);
     return result && guest_wait_ready(guest, error);
 }

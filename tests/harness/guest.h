@@ -62,6 +62,9 @@ void guest_free(Guest *guest);
  */
 bool guest_boot(Guest *guest, GError **error);
 
+/* Have the machine come back from a reset, which ends QEMU otherwise */
+bool guest_allow_reset(Guest *guest, GError **error);
+
 /* Reset the machine and wait until the agent is ready again */
 bool guest_reset(Guest *guest, GError **error);
 

@@ -11,6 +11,12 @@
 
 void memdev_add(Guest *guest, const char *type, uint64_t region_size)
 {
+    memdev_add_requested(guest, type, region_size, 0);
+}
+
+void memdev_add_requested(Guest *guest, const char *type, uint64_t region_size,
+                          uint64_t size)
+{
     Vm *vm = guest_vm(guest);
 
     if (g_str_equal(type, MEMDEV_OURS)) {
@@ -20,7 +26,8 @@ void memdev_add(Guest *guest, const char *type, uint64_t region_size)
     vm_add_opt(vm, "object",
                "memory-backend-ram,id=hpmem,size=%" PRIu64 ",reserve=off",
                region_size);
-    vm_add_opt(vm, "device", "%s,id=hp0,memdev=hpmem,requested-size=0", type);
+    vm_add_opt(vm, "device", "%s,id=hp0,memdev=hpmem,requested-size=%" PRIu64,
+               type, size);
 }
 
 bool memdev_load_driver(Guest *guest, const char *parameters, GError **error)

@@ -19,6 +19,9 @@ typedef void (*MemdevProgress)(uint64_t size, void *opaque);
 
 /* Give the guest a device with a region of @region_size, before the start */
 void memdev_add(Guest *guest, const char *type, uint64_t region_size);
+/* The same with a size that is requested from the start */
+void memdev_add_requested(Guest *guest, const char *type, uint64_t region_size,
+                          uint64_t size);
 
 /* Load our driver with these module parameters ("" for none) */
 bool memdev_load_driver(Guest *guest, const char *parameters, GError **error);

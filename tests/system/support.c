@@ -56,18 +56,31 @@ void system_init(int *argc, char ***argv)
     }
 }
 
+static Guest *system_new_as(GuestConfig config)
+{
+    config.kver = system_kver();
+    config.accel = system_accel(config.kver);
+    return guest_new(&config);
+}
+
 Guest *system_new_sized(uint64_t boot_size, uint64_t region_size,
                         const char *cmdline)
 {
-    GuestConfig config = {
-        .kver = system_kver(),
-        .accel = system_accel(system_kver()),
+    return system_new_as((GuestConfig){
         .boot_size = boot_size,
         .hotplug_max = region_size,
         .cmdline = cmdline,
-    };
+    });
+}
 
-    return guest_new(&config);
+Guest *system_new_from(const char *initrd, uint64_t region_size,
+                       const char *cmdline)
+{
+    return system_new_as((GuestConfig){
+        .initrd = initrd,
+        .hotplug_max = region_size,
+        .cmdline = cmdline,
+    });
 }
 
 void system_need_module(const char *name)

@@ -37,6 +37,9 @@ Guest *system_new(uint64_t region_size, const char *cmdline);
 /* The same with another size at boot than others */
 Guest *system_new_sized(uint64_t boot_size, uint64_t region_size,
                         const char *cmdline);
+/* The same with another initramfs, a file of the kernel's folder */
+Guest *system_new_from(const char *initrd, uint64_t region_size,
+                       const char *cmdline);
 
 /* Boot a guest that can grow by @growth; the moat comes on top */
 Guest *system_boot(uint64_t growth, const char *cmdline);
