@@ -25,6 +25,29 @@ void debian_start(Guest *guest)
     debian_wait_running(guest);
 }
 
+void debian_restart(Guest *guest, const char *script)
+{
+    g_autoptr(GError) error = NULL;
+
+    debian_check(guest);
+    guest_allow_reset(guest, &error);
+    g_assert_no_error(error);
+    g_free(system_run(guest, "%s", script));
+    guest_wait_ready(guest, &error);
+    g_assert_no_error(error);
+    debian_wait_running(guest);
+}
+
+char *debian_run_long(Guest *guest, unsigned minutes, const char *script)
+{
+    g_autoptr(GError) error = NULL;
+    char *output = agent_run(guest_agent(guest), script, minutes * 60000, NULL,
+                             &error);
+
+    g_assert_no_error(error);
+    return g_strchomp(output);
+}
+
 static void check_units(Guest *guest)
 {
     g_autofree char *failed = system_run(

@@ -16,6 +16,15 @@ Guest *debian_boot(uint64_t growth, const char *cmdline);
 /* What was added to a guest of system_new() is there; boot and wait */
 void debian_start(Guest *guest);
 
+/*
+ * Run a script after which this guest starts anew, by a reset or by kexec, and
+ * wait until it runs; debian_check() before, as the kernel's log goes with it
+ */
+void debian_restart(Guest *guest, const char *script);
+
+/* Run a script that may take @minutes and must end with status 0 */
+char *debian_run_long(Guest *guest, unsigned minutes, const char *script);
+
 /* Wait until all that starts at boot has started, and nothing has failed */
 void debian_wait_running(Guest *guest);
 
