@@ -9,6 +9,7 @@
 #include "accel.h"
 
 #define SYSTEM_EXIT_SKIP 77
+#define SYSTEM_KEY_MS 1000
 
 const char *system_kver(void)
 {
@@ -204,6 +205,41 @@ int system_status(Guest *guest, const char *format, ...)
                      &error));
     g_assert_no_error(error);
     return status;
+}
+
+const char system_wake_by_key[] =
+    "for f in /sys/devices/platform/i8042/serio*/power/wakeup; do"
+    " echo enabled >$f; done;";
+
+typedef struct SystemSleeper {
+    Guest *guest;
+    char *output;
+} SystemSleeper;
+
+/* It counts only once it is asleep, and nobody says when that is */
+static bool system_press_key(void *opaque, GError **error)
+{
+    SystemSleeper *sleeper = opaque;
+    g_autoptr(JsonNode) result = NULL;
+
+    result = qmp_executef(guest_qmp(sleeper->guest), error, "send-key",
+                          "{'keys': [{'type': 'qcode', 'data': 'shift'}]}");
+    if (result) {
+        sleeper->output = agent_finish(guest_agent(sleeper->guest),
+                                       SYSTEM_KEY_MS, NULL, NULL);
+    }
+    return sleeper->output;
+}
+
+char *system_wake_up(Guest *guest)
+{
+    SystemSleeper sleeper = {.guest = guest};
+    g_autoptr(GError) error = NULL;
+
+    wait_until(system_press_key, &sleeper, SYSTEM_STALL_MS,
+               "the end of the sleep", &error);
+    g_assert_no_error(error);
+    return sleeper.output;
 }
 
 void system_load_driver(Guest *guest, const char *parameters)

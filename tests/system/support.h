@@ -73,6 +73,14 @@ char *system_run(Guest *guest, const char *format, ...) G_GNUC_PRINTF(2, 3);
 /* Run a script and return its status */
 int system_status(Guest *guest, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
+/*
+ * Press a key until the script that the guest is running has ended, which has
+ * put it to sleep; its output
+ */
+char *system_wake_up(Guest *guest);
+/* What lets a key wake it: a script */
+extern const char system_wake_by_key[];
+
 void system_load_driver(Guest *guest, const char *parameters);
 void system_unload_driver(Guest *guest);
 

@@ -13,7 +13,6 @@
 #define GROWTH (2 * GiB)
 #define FILE_MIB 64
 #define EVENT_MS 60000
-#define KEY_MS 1000
 
 static Guest *guest;
 
@@ -73,22 +72,10 @@ static void test_memory_nothing_plugged(void)
     tear_down();
 }
 
-/* Press a key, which wakes the guest up if it is already idle */
-static bool is_woken(void *opaque, GError **error)
-{
-    g_autoptr(JsonNode) result = NULL;
-    char **output = opaque;
-
-    result = qmp_executef(guest_qmp(guest), error, "send-key",
-                          "{'keys': [{'type': 'qcode', 'data': 'shift'}]}");
-    g_assert_nonnull(result);
-    *output = agent_finish(guest_agent(guest), KEY_MS, NULL, NULL);
-    return *output;
-}
-
 static void test_idle(void)
 {
     g_autofree char *before = NULL, *after = NULL, *output = NULL;
+    g_autofree char *script = NULL;
     g_autoptr(GError) error = NULL;
 
     use_sleep("s2idle");
@@ -98,14 +85,11 @@ static void test_idle(void)
                         "head -c %um /dev/urandom >/mnt/file;"
                         "md5sum /mnt/file",
                         FILE_MIB);
-    agent_start(guest_agent(guest),
-                "for f in /sys/devices/platform/i8042/serio*/power/wakeup; do"
-                " echo enabled >$f; done;"
-                "echo mem >/sys/power/state",
-                &error);
+    script = g_strconcat(system_wake_by_key, "echo mem >/sys/power/state",
+                         NULL);
+    agent_start(guest_agent(guest), script, &error);
     g_assert_no_error(error);
-    wait_until(is_woken, &output, EVENT_MS, "the end of the idling", &error);
-    g_assert_no_error(error);
+    output = system_wake_up(guest);
     after = system_run(guest, "md5sum /mnt/file; umount /mnt");
     g_assert_cmpstr(before, ==, after);
     g_assert_cmpuint(system_size(guest), ==, GROWTH);
