@@ -250,20 +250,26 @@ bool guest_boot(Guest *guest, GError **error)
     "systemctl is-system-running --wait >/dev/null " \
     "|| systemctl list-units --state=failed --plain --no-legend"
 
-bool guest_prepare(Guest *guest, GError **error)
+bool guest_wait_running(Guest *guest, GError **error)
 {
-    g_autofree char *failed = NULL, *quiet = NULL;
+    g_autofree char *failed = guest_runf(guest, error, GUEST_FAILED_UNITS);
 
-    if (!guest->has_disk) {
-        return true;
-    }
-    quiet = guest_runf(guest, error, GUEST_QUIETEN);
-    failed = quiet ? guest_runf(guest, error, GUEST_FAILED_UNITS) : NULL;
     if (failed && *failed) {
         g_set_error(error, G_IO_ERROR, G_IO_ERROR_FAILED,
                     "units of the guest have failed: %s", g_strstrip(failed));
     }
     return failed && !*failed;
+}
+
+bool guest_prepare(Guest *guest, GError **error)
+{
+    g_autofree char *quiet = NULL;
+
+    if (!guest->has_disk) {
+        return true;
+    }
+    quiet = guest_runf(guest, error, GUEST_QUIETEN);
+    return quiet && guest_wait_running(guest, error);
 }
 
 bool guest_allow_reset(Guest *guest, GError **error)

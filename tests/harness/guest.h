@@ -74,6 +74,9 @@ bool guest_wait_ready(Guest *guest, GError **error);
 Vm *guest_vm(Guest *guest);
 Qmp *guest_qmp(Guest *guest);
 Agent *guest_agent(Guest *guest);
+/* Wait until all of a Debian's services are there; an error if one failed */
+bool guest_wait_running(Guest *guest, GError **error);
+
 /*
  * What a measurement wants of a Debian that has just booted: all services are
  * there, and none of them works for each memory block. It is an error if one
