@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A Debian that starts anew or is to hibernate, by the commands that its users
+ * A Debian that starts anew or is to sleep, by the commands that its users
  * have for it.
  */
 #include <string.h>
@@ -88,6 +88,51 @@ static void test_hibernate(void)
     check_there_and_back(guest);
 }
 
+/* systemctl suspend does not wait for the end, and its unit forgets it */
+static const char suspend[] =
+    "systemctl suspend; for i in $(seq 600); do"
+    " journalctl -b -o cat -u systemd-suspend |"
+    " grep -q 'returned from sleep' && exit 0; sleep 0.2; done;"
+    "journalctl -b -u systemd-suspend; exit 1";
+
+/* The kernel refuses, and systemd then has it idle, which is a sleep as well */
+static void test_suspend_plugged(void)
+{
+    Guest *guest = debian_boot(GROWTH, SYSTEM_MEMMAP_ON);
+    g_autofree char *script = g_strconcat(system_wake_by_key, suspend, NULL);
+    g_autofree char *errors = NULL;
+    g_autoptr(GError) error = NULL;
+
+    system_resize(guest, GROWTH);
+    agent_start(guest_agent(guest), script, &error);
+    g_assert_no_error(error);
+    g_free(system_wake_up(guest));
+    errors = system_run(guest, "journalctl -b -p err -o cat");
+    g_assert_nonnull(
+        strstr(errors, "suspending is refused while memory is plugged"));
+    check_there_and_back(guest);
+}
+
+static void test_suspend_nothing_plugged(void)
+{
+    Guest *guest = debian_boot(GROWTH, SYSTEM_MEMMAP_ON);
+    g_autoptr(JsonNode) event = NULL, result = NULL;
+    g_autofree char *output = NULL;
+    g_autoptr(GError) error = NULL;
+
+    agent_start(guest_agent(guest), suspend, &error);
+    g_assert_no_error(error);
+    event = qmp_wait_event(guest_qmp(guest), "SUSPEND", SYSTEM_STALL_MS,
+                           &error);
+    g_assert_no_error(error);
+    system_request(guest, GROWTH);
+    result = qmp_executef(guest_qmp(guest), &error, "system_wakeup", NULL);
+    g_assert_no_error(error);
+    output = agent_finish(guest_agent(guest), GUEST_BOOT_MS, NULL, &error);
+    g_assert_no_error(error);
+    check_there_and_back(guest);
+}
+
 #define ADD(name, test) g_test_add_func("/virtio-mhp/distro/start/" name, test)
 
 int main(int argc, char **argv)
@@ -96,6 +141,10 @@ int main(int argc, char **argv)
     ADD("systemctl reboot: it grows again", test_reboot);
     ADD("systemctl kexec: the next kernel starts from what is plugged",
         test_kexec);
+    ADD("systemctl suspend: with memory plugged it idles",
+        test_suspend_plugged);
+    ADD("systemctl suspend: to memory, with nothing plugged",
+        test_suspend_nothing_plugged);
     ADD("systemctl hibernate: refused while memory is plugged", test_hibernate);
     return g_test_run();
 }
