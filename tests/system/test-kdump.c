@@ -14,6 +14,7 @@
 
 #include "kexec.h"
 #include "support.h"
+#include "vmcore.h"
 
 #define LARGEST (24 * GiB)
 #define KEPT (16 * GiB)
@@ -97,21 +98,6 @@ static void count_touched(GArray *plugged, uint64_t region, uint64_t *ours,
     close(pagemap);
 }
 
-/* A page of plugged memory with a word in it that the dump must show */
-static uint64_t mark_page(GArray *plugged)
-{
-    uint64_t block = g_array_index(plugged, MemdevBlock, plugged->len / 2).addr;
-    g_autofree char *text = NULL;
-    uint64_t addr;
-
-    text = system_run(guest,
-                      "mhp-pin %" PRIx64 " %" PRIx64 " >/tmp/pin &"
-                      "until grep -s pinned /tmp/pin; do sleep 0.1; done",
-                      block, (uint64_t)MEMORY_BLOCK_SIZE);
-    g_assert_cmpint(sscanf(text, "pinned %" SCNx64, &addr), ==, 1);
-    return addr;
-}
-
 /* All requests of the kinds that change what is plugged */
 static char *changes_so_far(void)
 {
@@ -124,21 +110,6 @@ static char *changes_so_far(void)
                                system_acks(guest, names[i]));
     }
     return g_string_free(g_steal_pointer(&text), FALSE);
-}
-
-/* Bytes of the region that the dump's headers say the kernel had */
-static uint64_t dumped_of_region(const char *output, uint64_t region)
-{
-    g_auto(GStrv) lines = g_strsplit(output, "\n", -1);
-    uint64_t addr, size, sum = 0;
-
-    for (char **line = lines; *line; line++) {
-        if (sscanf(*line, "load %" SCNx64 " %" SCNx64, &addr, &size) == 2 &&
-            addr >= region && addr < region + REGION_SIZE) {
-            sum += size;
-        }
-    }
-    return sum;
 }
 
 /*
@@ -163,10 +134,9 @@ static char *read_vmcore(uint64_t marked)
 
 static void check_vmcore(const char *output, uint64_t marked)
 {
-    g_autofree char *word = g_strdup_printf("word %" PRIx64 " 1\n", marked);
     uint64_t total, size;
 
-    g_assert_nonnull(strstr(output, word));
+    vmcore_check_mark(output, marked);
     g_assert_cmpint(sscanf(strstr(output, "read "),
                            "read %" SCNu64 " size %" SCNu64, &total, &size),
                     ==, 2);
@@ -187,7 +157,7 @@ static void test_unplugged_is_not_touched(void)
     system_resize(guest, KEPT);
     region = system_addr(guest);
     plugged = system_blocks(guest);
-    marked = mark_page(plugged);
+    marked = vmcore_mark_page(guest, plugged);
     system_check_klog(guest);
     before = changes_so_far();
 
@@ -203,7 +173,7 @@ static void test_unplugged_is_not_touched(void)
     g_test_message("%s", output);
     check_vmcore(output, marked);
     /* The headers name memory that is not there any more */
-    g_assert_cmpuint(dumped_of_region(output, region), >, KEPT);
+    g_assert_cmpuint(vmcore_of_region(output, region, REGION_SIZE), >, KEPT);
 
     count_touched(plugged, region, &ours, &others);
     g_assert_cmpuint(others, ==, 0);

@@ -85,12 +85,12 @@ int tool_pin(int argc, char **argv);
 int tool_pins(int argc, char **argv);
 
 /*
- * mhp-vmcore ADDR [read]
+ * mhp-vmcore ADDR [read [DUMP]]
  *
  * In a kernel that was started by a crash: print a line "load ADDR SIZE" for
  * each range of memory in /proc/vmcore, and "word ADDR VALUE" for what stands
  * at ADDR (all hexadecimal). Then touch all pages of it by mapping them, or by
- * reading, and print "read BYTES".
+ * reading, and print "read BYTES". DUMP is an ELF file to look into instead.
  */
 int tool_vmcore(int argc, char **argv);
 

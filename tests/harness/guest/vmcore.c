@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * mhp-vmcore: reads all of a crashed kernel's memory, as a dump would, and
- * keeps nothing of it but what it is asked for.
+ * keeps nothing of it but what it is asked for. Or it reads a dump that was
+ * made of it, in which there is little between what was left out.
  */
 #include "tools.h"
 
@@ -17,7 +18,8 @@
 #include <unistd.h>
 
 #define VMCORE "/proc/vmcore"
-#define VMCORE_LOADS 256
+/* As many as a file can have */
+#define VMCORE_LOADS 65535
 #define VMCORE_CHUNK (1UL << 20)
 #define VMCORE_WINDOW (64UL << 20)
 #define VMCORE_PAGE 4096
@@ -59,7 +61,7 @@ static int vmcore_print_word(Vmcore *vmcore, uint64_t addr)
         const Elf64_Phdr *load = &vmcore->loads[i];
         uint64_t word;
 
-        if (addr < load->p_paddr || addr - load->p_paddr >= load->p_memsz) {
+        if (addr < load->p_paddr || addr - load->p_paddr >= load->p_filesz) {
             continue;
         }
         if (pread(vmcore->fd, &word, sizeof(word),
@@ -118,9 +120,12 @@ static int vmcore_map_all(Vmcore *vmcore)
 
 int tool_vmcore(int argc, char **argv)
 {
-    Vmcore vmcore = {.fd = open(VMCORE, O_RDONLY)};
-    int rc = vmcore.fd < 0 ? -1 : vmcore_read_loads(&vmcore);
+    static Vmcore vmcore;
+    const char *path = argc > 3 ? argv[3] : VMCORE;
+    int rc;
 
+    vmcore.fd = open(path, O_RDONLY);
+    rc = vmcore.fd < 0 ? -1 : vmcore_read_loads(&vmcore);
     if (!rc && argc > 1) {
         rc = vmcore_print_word(&vmcore, strtoull(argv[1], NULL, 16));
     }
@@ -128,7 +133,7 @@ int tool_vmcore(int argc, char **argv)
         rc = argc > 2 ? vmcore_read_all(&vmcore) : vmcore_map_all(&vmcore);
     }
     if (rc) {
-        fprintf(stderr, "cannot read %s: %s\n", VMCORE, strerror(errno));
+        fprintf(stderr, "cannot read %s: %s\n", path, strerror(errno));
         return 1;
     }
     return 0;
