@@ -189,6 +189,7 @@ make_debian() {
     shift 2
 
     apt_need debootstrap
+    mkdir -p "${dir%/*}"
     as_root rm -rf "$dir" "$dir.new"
     as_root unshare --mount debootstrap --variant=minbase "$@" "$suite" "$dir.new" \
         "$(apt_mirror)" >"$dir.log" 2>&1 || die "debootstrap failed, see $dir.log"
