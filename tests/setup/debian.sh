@@ -17,7 +17,7 @@
 debian_guests=(debian-12 debian-13)
 debian_packages=systemd-sysv,systemd-oomd,udev,dbus,kmod,procps,zstd,lsb-release,$(
     )initramfs-tools,dracut-core,linux-image-cloud-amd64,linux-headers-cloud-amd64,dkms,$(
-    )postgresql,redis-server,redis-tools,zram-tools,kexec-tools,kdump-tools,stress-ng
+    )postgresql,redis-server,redis-tools,zram-tools,kexec-tools,kdump-tools,makedumpfile,stress-ng
 # Room for a dump, for swap and for a database that grows
 debian_disk_size=12G
 
