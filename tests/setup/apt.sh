@@ -192,6 +192,9 @@ make_debian() {
     mkdir -p "${dir%/*}"
     as_root rm -rf "$dir" "$dir.new"
     as_root unshare --mount debootstrap --variant=minbase "$@" "$suite" "$dir.new" \
-        "$(apt_mirror)" >"$dir.log" 2>&1 || die "debootstrap failed, see $dir.log"
+        "$(apt_mirror)" >"$dir.log" 2>&1 || {
+        tail -n 3 "$dir.log" >&2
+        die "debootstrap failed, see $dir.log"
+    }
     as_root mv "$dir.new" "$dir"
 }
