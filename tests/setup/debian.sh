@@ -107,6 +107,7 @@ build_debian() {
     ours=$(debian_ours | xargs sha256sum "$top/tests/setup/debian.sh")
     [ "$(cat "$dir/packed" 2>/dev/null)" != "$ours" ] || return 0
     rm -f "$dir/packed" "$dir/disk.img"
+    apt_need e2fsprogs
     install_in_debian "$name"
     pack_initramfses "$name"
     run_quietly as_root /sbin/mke2fs -q -t ext4 -L root -d "$dir/root" "$dir/disk.img" \
