@@ -24,11 +24,33 @@ static bool peer_size_device(PeerGuest *pg, uint64_t *size, GError **error)
     return memdev_size(pg->guest, size, error);
 }
 
-/* DIMMs come and go as wholes */
+/*
+ * DIMMs come and go as wholes; their backends stay. QEMU's TCG runs what it
+ * translated of a deleted backend again for the next one, which takes its place
+ * among the RAM addresses: programs of the guest die there.
+ */
+
+/*
+ * A DIMM's slot is its number modulo their count, so that the slot of one that
+ * is just gone stays empty: Linux, having ejected a DIMM, looks whether its
+ * slot is empty now, and takes a new one in it for the old one ("Eject
+ * incomplete").
+ */
+static unsigned peer_next_dimm(PeerGuest *pg)
+{
+    static const uint64_t none = 0;
+    GArray *dimms = pg->dimms;
+
+    while (dimms->len >= GUEST_DIMM_SLOTS &&
+           g_array_index(dimms, uint64_t, dimms->len - GUEST_DIMM_SLOTS)) {
+        g_array_append_val(dimms, none);
+    }
+    return dimms->len;
+}
 
 static bool peer_add_dimm(PeerGuest *pg, uint64_t size, GError **error)
 {
-    unsigned nb = pg->dimms->len;
+    unsigned nb = peer_next_dimm(pg);
     g_autoptr(JsonNode) backend = NULL;
     g_autoptr(JsonNode) dimm = NULL;
 
@@ -40,8 +62,9 @@ static bool peer_add_dimm(PeerGuest *pg, uint64_t size, GError **error)
         return false;
     }
     dimm = qmp_executef(guest_qmp(pg->guest), error, "device_add",
-                        "{'driver': 'pc-dimm', 'id': 'd%u', 'memdev': 'm%u'}",
-                        nb, nb);
+                        "{'driver': 'pc-dimm', 'id': 'd%u', 'memdev': 'm%u',"
+                        " 'slot': %u}",
+                        nb, nb, nb % GUEST_DIMM_SLOTS);
     if (dimm) {
         g_array_append_val(pg->dimms, size);
     }
@@ -54,17 +77,6 @@ static bool peer_del_dimm(PeerGuest *pg, unsigned i, GError **error)
 
     deleted = qmp_executef(guest_qmp(pg->guest), error, "device_del",
                            "{'id': 'd%u'}", i);
-    return deleted != NULL;
-}
-
-/* The backend of a DIMM that is gone costs the host its memory until it goes */
-static bool peer_forget_dimm(PeerGuest *pg, unsigned i, GError **error)
-{
-    g_autoptr(JsonNode) deleted = NULL;
-
-    deleted = qmp_executef(guest_qmp(pg->guest), error, "object-del",
-                           "{'id': 'm%u'}", i);
-    g_array_index(pg->dimms, uint64_t, i) = 0;
     return deleted != NULL;
 }
 
@@ -97,9 +109,7 @@ static bool peer_size_dimms(PeerGuest *pg, uint64_t *size, GError **error)
         uint64_t dimm = g_array_index(pg->dimms, uint64_t, i);
 
         if (dimm && !peer_has_dimm(json_node_get_array(list), i)) {
-            if (!peer_forget_dimm(pg, i, error)) {
-                return false;
-            }
+            g_array_index(pg->dimms, uint64_t, i) = 0;
             dimm = 0;
         }
         *size += dimm;

@@ -18,8 +18,6 @@
 
 /* RAM addresses that maxmem leaves for aligning the devices */
 #define GUEST_ALIGN_SIZE (2 * GiB)
-/* Only stock DIMMs take any */
-#define GUEST_DIMM_SLOTS 32
 
 /*
  * Empties caches that would blur a comparison of free pages. Dentries and

@@ -22,6 +22,8 @@
 #define MEMMAP_PAGES (MEMMAP_SIZE / 4096)
 
 #define GUEST_BOOT_SIZE (1 * GiB)
+/* Only stock DIMMs take any */
+#define GUEST_DIMM_SLOTS 32
 #define GUEST_BOOT_MS 300000
 #define GUEST_SCRIPT_MS 300000
 
