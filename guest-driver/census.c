@@ -226,7 +226,9 @@ unsigned int virtio_mhp_census_cost(const struct virtio_mhp_census *census)
 {
 	const unsigned long all =
 		census->nr_free + census->nr_used + census->nr_pool;
-	unsigned long cost = census->nr_poisoned ? 0 : census->nr_used + 1;
+	/* What is not online, and has no pages at all, before what is empty. */
+	unsigned long cost = census->nr_poisoned ? 0
+						 : census->nr_used + 1 + !!all;
 
 	if (census->nr_hugetlb || census->nr_pool ||
 	    (census->nr_dirty && global_node_page_state(NR_WRITEBACK)))

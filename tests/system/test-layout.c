@@ -274,10 +274,7 @@ static void test_first_block_goes_first(void)
     g_free(system_run(guest, "kill $(cat /tmp/pin)"));
 }
 
-/*
- * The data is more than one of those that stay has room for, so that each of
- * them is in use: no other can go in place of one of the empty ones.
- */
+/* Those that are offline go before others, which may be empty as well */
 static void test_blocks_go_from_anywhere(void)
 {
     static const unsigned going[] = {5, 1, 4, 2};
