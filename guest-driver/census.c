@@ -97,6 +97,11 @@ static void virtio_mhp_mb_count(struct virtio_mhp *vmhp, unsigned int mb,
 		unsigned long nr =
 			min(virtio_mhp_page_free_run(page), end - pfn);
 
+		/* Neither used nor room. */
+		if (page == READ_ONCE(vmhp->mbs[mb].kept)) {
+			pfn += 1UL << vmhp->mbs[mb].kept_order;
+			continue;
+		}
 		if (!nr)
 			virtio_mhp_count_used(census, page);
 		census->nr_free += nr;

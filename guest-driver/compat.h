@@ -14,6 +14,8 @@
 #include <linux/mmzone.h>
 #include <linux/module.h>
 #include <linux/page-flags.h>
+#include <linux/shrinker.h>
+#include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/sysfs.h>
 #include <linux/version.h>
@@ -97,6 +99,114 @@ static inline bool virtio_mhp_is_prepare_online(unsigned long action)
 #else
 	return false;
 #endif
+}
+
+/*
+ * Pages that go online to whoever keeps them for himself: before 6.11 they came
+ * as reserved ones, and generic_online_page() wants them without a type.
+ */
+static inline void virtio_mhp_pages_set_offline(struct page *page,
+						unsigned int order)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 11, 0)
+	struct page *const end = page + (1UL << order);
+
+	for (; page < end; page++) {
+		ClearPageReserved(page);
+		__SetPageOffline(page);
+	}
+#endif
+}
+
+static inline void virtio_mhp_pages_clear_offline(struct page *page,
+						  unsigned int order)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 11, 0)
+	struct page *const end = page + (1UL << order);
+
+	for (; page < end; page++)
+		__ClearPageOffline(page);
+#endif
+}
+
+/* A shrinker of objects that cost nothing to get back: 6.7 allocates it itself */
+typedef unsigned long virtio_mhp_shrinker_fn(struct shrinker *shrinker,
+					     struct shrink_control *sc);
+
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0)
+static inline void *virtio_mhp_shrinker_data(const struct shrinker *shrinker)
+{
+	return shrinker->private_data;
+}
+
+static inline struct shrinker *
+virtio_mhp_shrinker_new(const char *name, void *data,
+			virtio_mhp_shrinker_fn *count,
+			virtio_mhp_shrinker_fn *scan)
+{
+	struct shrinker *shrinker = shrinker_alloc(0, "%s", name);
+
+	if (!shrinker)
+		return NULL;
+	shrinker->count_objects = count;
+	shrinker->scan_objects = scan;
+	shrinker->private_data = data;
+	shrinker->seeks = 0;
+	shrinker_register(shrinker);
+	return shrinker;
+}
+
+static inline void virtio_mhp_shrinker_free(struct shrinker *shrinker)
+{
+	shrinker_free(shrinker);
+}
+#else
+struct virtio_mhp_shrinker {
+	struct shrinker shrinker;
+	void *data;
+};
+
+static inline void *virtio_mhp_shrinker_data(const struct shrinker *shrinker)
+{
+	return container_of(shrinker, struct virtio_mhp_shrinker, shrinker)
+		->data;
+}
+
+static inline struct shrinker *
+virtio_mhp_shrinker_new(const char *name, void *data,
+			virtio_mhp_shrinker_fn *count,
+			virtio_mhp_shrinker_fn *scan)
+{
+	struct virtio_mhp_shrinker *s = kzalloc(sizeof(*s), GFP_KERNEL);
+
+	if (!s)
+		return NULL;
+	s->data = data;
+	s->shrinker.count_objects = count;
+	s->shrinker.scan_objects = scan;
+	if (!register_shrinker(&s->shrinker, "%s", name))
+		return &s->shrinker;
+	kfree(s);
+	return NULL;
+}
+
+static inline void virtio_mhp_shrinker_free(struct shrinker *shrinker)
+{
+	if (!shrinker)
+		return;
+	unregister_shrinker(shrinker);
+	kfree(container_of(shrinker, struct virtio_mhp_shrinker, shrinker));
+}
+#endif
+
+/* Is a module there, or does the kernel have it built in, with parameters */
+static inline bool virtio_mhp_module_is_there(const char *name)
+{
+	struct kobject *kobj =
+		kset_find_obj(THIS_MODULE->mkobj.kobj.kset, name);
+
+	kobject_put(kobj);
+	return kobj;
 }
 
 /* What a binary attribute's functions and lists take: const as of 6.17 */

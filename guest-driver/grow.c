@@ -51,6 +51,7 @@ static int virtio_mhp_mb_add_online(struct virtio_mhp *vmhp, unsigned int mb,
 	unsigned int cookie;
 	/* Not to be asked later: adding may find that memmaps are ordinary. */
 	const bool entered = virtio_mhp_reserve_enter(vmhp, &cookie);
+	const bool keeps = virtio_mhp_remainder_begin(vmhp, mb);
 	int rc;
 
 	*reason = VIRTIO_MHP_REASON_NOT_ADDED;
@@ -61,6 +62,8 @@ static int virtio_mhp_mb_add_online(struct virtio_mhp *vmhp, unsigned int mb,
 		*reason = VIRTIO_MHP_REASON_NOT_ONLINE;
 		rc = virtio_mhp_mb_online(vmhp, mb);
 	}
+	if (keeps)
+		virtio_mhp_remainder_end();
 	if (entered)
 		virtio_mhp_reserve_leave(cookie);
 	return rc;

@@ -26,7 +26,9 @@
 #include "config.h"
 
 struct device;
+struct page;
 struct resource;
+struct shrinker;
 struct task_struct;
 struct virtio_mhp_link;
 struct work_struct;
@@ -72,12 +74,16 @@ enum virtio_mhp_flag {
  * @zone: name of its zone while it is ONLINE, else NULL
  * @memmap_size: bytes of memmap on it while it is added
  * @is_memmap_known: @memmap_size is valid
+ * @kept: first page of its remainder, NULL if that is not kept
+ * @kept_order: order of that
  */
 struct virtio_mhp_mb {
 	struct device *dev;
 	const char *zone;
 	u32 memmap_size;
 	bool is_memmap_known;
+	u8 kept_order;
+	struct page *kept;
 };
 
 /**
@@ -170,6 +176,8 @@ struct virtio_mhp_told {
  * @lock: taken by notifiers with the hotplug locks held: nothing sleeps under it
  * @blocks: states of memory blocks
  * @mbs: one for each memory block
+ * @nr_kept: pages in remainders that are kept
+ * @shrinker: asks for them
  * @units: one for each unit
  * @candidates: room for what is known of units, one for each (worker only)
  * @reserve: pages put aside for growing (worker only)
@@ -228,10 +236,12 @@ struct virtio_mhp {
 	struct notifier_block pm_nb;
 	bool is_still;
 
-	/* protects states, counters, mbs, units and the last error */
+	/* protects states, counters, mbs, nr_kept, units and the last error */
 	spinlock_t lock;
 	struct virtio_mhp_blocks blocks;
 	struct virtio_mhp_mb *mbs;
+	unsigned long nr_kept;
+	struct shrinker *shrinker;
 	struct virtio_mhp_unit *units;
 	struct virtio_mhp_candidate *candidates;
 	struct list_head reserve;

@@ -104,6 +104,15 @@ static ssize_t reserve_size_show(struct device *dev,
 }
 static DEVICE_ATTR_RO(reserve_size);
 
+static ssize_t remainder_size_show(struct device *dev,
+				   struct device_attribute *attr, char *buf)
+{
+	const u64 nr = READ_ONCE(virtio_mhp_of(dev)->nr_kept);
+
+	return sysfs_emit(buf, "%llu\n", nr * PAGE_SIZE);
+}
+static DEVICE_ATTR_RO(remainder_size);
+
 /* What the administrator wants, and what that comes to with this kernel */
 static ssize_t memmap_show(struct device *dev, struct device_attribute *attr,
 			   char *buf)
@@ -232,6 +241,7 @@ static struct attribute *virtio_mhp_attrs[] = {
 	&dev_attr_page_tables_size.attr,
 	&dev_attr_kernel_memory_size.attr,
 	&dev_attr_reserve_size.attr,
+	&dev_attr_remainder_size.attr,
 	&dev_attr_last_error.attr,
 	NULL,
 };

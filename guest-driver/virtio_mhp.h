@@ -13,6 +13,7 @@
  *   reason.c   why a request is not fulfilled
  *   request.c  requests of a region, over its link
  *   event.c    what userspace is told of a resize
+ *   remainder.c  what is beside a memmap, kept until memory gets short
  *   zone.c     every block in ZONE_MOVABLE; follows what happens to blocks
  *   pages.c    what single pages are used for (census.h)
  *   hotplug.c  blocks into Linux and out of it
@@ -119,6 +120,14 @@ void virtio_mhp_report(struct virtio_mhp *vmhp, unsigned int unit, u16 reason,
 /* event.c: what userspace is told of a resize */
 void virtio_mhp_event_hush(struct device *dev);
 void virtio_mhp_event_tell(struct virtio_mhp *vmhp);
+
+/* remainder.c: what is beside a memmap, kept until memory gets short */
+bool virtio_mhp_remainder_begin(struct virtio_mhp *vmhp, unsigned int mb);
+void virtio_mhp_remainder_end(void);
+unsigned long virtio_mhp_remainder_give(struct virtio_mhp *vmhp,
+					unsigned int mb);
+void virtio_mhp_remainder_init(struct virtio_mhp *vmhp);
+void virtio_mhp_remainder_deinit(struct virtio_mhp *vmhp);
 
 /* zone.c: every block in ZONE_MOVABLE; follows what happens to blocks */
 int virtio_mhp_zone_init(struct virtio_mhp *vmhp, const struct device *any);

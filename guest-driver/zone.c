@@ -160,6 +160,9 @@ static int virtio_mhp_memory_notify(struct notifier_block *nb,
 		spin_unlock(&vmhp->lock);
 		virtio_mhp_help_shrinking(vmhp, mb);
 		break;
+	case MEM_GOING_OFFLINE:
+		virtio_mhp_remainder_give(vmhp, mb);
+		return NOTIFY_OK;
 	default:
 		return NOTIFY_OK;
 	}

@@ -26,8 +26,9 @@ mkdir -p linux/include
 # CAMELCASE: _Static_assert is C's own word, and the header is also for user
 # space, which does not have the kernel's macro.
 checkpatch CAMELCASE "${files[@]}" || status=1
-# Comparing versions is what compat.h is for.
-checkpatch LINUX_VERSION_CODE,CONSTANT_COMPARISON "$compat" || status=1
+# Comparing versions is what compat.h is for, and __SetPageOffline() is a name
+# of the kernel's.
+checkpatch CAMELCASE,LINUX_VERSION_CODE,CONSTANT_COMPARISON "$compat" || status=1
 # Tracepoints are written as in all of Linux, which checkpatch does not like.
 checkpatch OPEN_ENDED_LINE,PARENTHESIS_ALIGNMENT "$trace" || status=1
 exit $status

@@ -224,9 +224,10 @@ static void test_order(void)
     g_free(system_run(
         guest,
         "mkdir -p /tmp/data /tmp/huge && mount -t tmpfs none /tmp/data &&"
-        " echo 8 >/proc/sys/vm/nr_hugepages &&"
         " mount -t hugetlbfs none /tmp/huge &&"
-        " fallocate -l 16M /tmp/huge/file && fallocate -l 150M /tmp/data/file"));
+        /* So much that huge pages are in another block than the lowest */
+        " fallocate -l 260M /tmp/data/file &&"
+        " echo 8 >/proc/sys/vm/nr_hugepages && fallocate -l 16M /tmp/huge/file"));
     tracing_start(guest, TRACING_OURS);
     system_resize(guest, 0);
     events = tracing_wait(guest, "virtio_mhp_resize_end",

@@ -85,6 +85,14 @@ int tool_pin(int argc, char **argv);
 int tool_pins(int argc, char **argv);
 
 /*
+ * mhp-spread
+ *
+ * Print "USED ALL": how many memory blocks are in ZONE_MOVABLE, and in how many
+ * of them at least one page is used.
+ */
+int tool_spread(int argc, char **argv);
+
+/*
  * mhp-vmcore ADDR [read [DUMP]]
  *
  * In a kernel that was started by a crash: print a line "load ADDR SIZE" for
