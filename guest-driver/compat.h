@@ -6,6 +6,7 @@
 #ifndef _VIRTIO_MHP_COMPAT_H
 #define _VIRTIO_MHP_COMPAT_H
 
+#include <linux/gfp.h>
 #include <linux/kernfs.h>
 #include <linux/kobject.h>
 #include <linux/memory.h>
@@ -126,6 +127,20 @@ static inline void virtio_mhp_pages_clear_offline(struct page *page,
 
 	for (; page < end; page++)
 		__ClearPageOffline(page);
+#endif
+}
+
+/* Move what is in a range of pages elsewhere, and allocate them */
+static inline int virtio_mhp_alloc_range(unsigned long pfn, unsigned long end)
+{
+#if !IS_ENABLED(CONFIG_CONTIG_ALLOC)
+	return -EOPNOTSUPP;
+#elif LINUX_VERSION_CODE >= KERNEL_VERSION(6, 17, 0)
+	return alloc_contig_range(pfn, end, ACR_FLAGS_NONE,
+				  GFP_KERNEL | __GFP_NOWARN);
+#else
+	return alloc_contig_range(pfn, end, MIGRATE_MOVABLE,
+				  GFP_KERNEL | __GFP_NOWARN);
 #endif
 }
 

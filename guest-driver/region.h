@@ -76,6 +76,8 @@ enum virtio_mhp_flag {
  * @is_memmap_known: @memmap_size is valid
  * @kept: first page of its remainder, NULL if that is not kept
  * @kept_order: order of that
+ * @claimed_pfn: first of the pages that the worker has allocated to vacate it
+ * @nr_claimed: how many these are; changes with its device locked
  */
 struct virtio_mhp_mb {
 	struct device *dev;
@@ -84,6 +86,8 @@ struct virtio_mhp_mb {
 	bool is_memmap_known;
 	u8 kept_order;
 	struct page *kept;
+	unsigned long claimed_pfn;
+	unsigned long nr_claimed;
 };
 
 /**

@@ -45,6 +45,20 @@ static bool virtio_mhp_room_is_elsewhere(void)
 	return num_node_state(N_MEMORY) > 1;
 }
 
+static unsigned long virtio_mhp_node_room(int nid)
+{
+	unsigned long room = 0;
+	struct zone *zone;
+	unsigned int i;
+
+	for (i = 0; i < MAX_NR_ZONES; i++) {
+		zone = &NODE_DATA(nid)->node_zones[i];
+		if (managed_zone(zone))
+			room += virtio_mhp_zone_room(zone);
+	}
+	return room;
+}
+
 /**
  * virtio_mhp_room() - how many pages could be moved to where they may go
  * @vmhp: the device
@@ -57,20 +71,27 @@ unsigned long virtio_mhp_room(const struct virtio_mhp *vmhp)
 {
 	const nodemask_t *nodes = &node_states[N_MEMORY];
 	unsigned long room = 0;
-	struct zone *zone;
-	unsigned int nid, i;
+	unsigned int nid;
 
 	for (nid = first_node(*nodes); nid < MAX_NUMNODES;
-	     nid = next_node(nid, *nodes)) {
-		if (nid == vmhp->geo.nid && virtio_mhp_room_is_elsewhere())
-			continue;
-		for (i = 0; i < MAX_NR_ZONES; i++) {
-			zone = &NODE_DATA(nid)->node_zones[i];
-			if (managed_zone(zone))
-				room += virtio_mhp_zone_room(zone);
-		}
-	}
+	     nid = next_node(nid, *nodes))
+		if (nid != vmhp->geo.nid || !virtio_mhp_room_is_elsewhere())
+			room += virtio_mhp_node_room(nid);
 	return room;
+}
+
+/* Others allocate while pages move. */
+static unsigned long
+virtio_mhp_room_for_used(const struct virtio_mhp_census *census)
+{
+	return census->nr_used + census->nr_used / 8;
+}
+
+/* What counts as room and is the unit's own */
+static unsigned long
+virtio_mhp_room_inside(const struct virtio_mhp_census *census)
+{
+	return census->nr_free + census->nr_cache / 2;
 }
 
 /**
@@ -86,12 +107,28 @@ unsigned long virtio_mhp_room(const struct virtio_mhp *vmhp)
 unsigned long virtio_mhp_room_needed(const struct virtio_mhp *vmhp,
 				     const struct virtio_mhp_census *census)
 {
-	/* Others allocate while pages move. */
-	unsigned long needed = census->nr_used + census->nr_used / 8;
+	unsigned long needed = virtio_mhp_room_for_used(census);
 
 	if (!census->nr_used)
 		return 0;
 	if (!virtio_mhp_room_is_elsewhere())
-		needed += census->nr_free + census->nr_cache / 2;
+		needed += virtio_mhp_room_inside(census);
 	return needed;
+}
+
+/**
+ * virtio_mhp_has_room_nearby() - has its own node room for a unit's pages
+ * @vmhp: the device
+ * @census: the unit's census
+ *
+ * Context: any.
+ * Return: true if it has, and there are other nodes.
+ */
+bool virtio_mhp_has_room_nearby(const struct virtio_mhp *vmhp,
+				const struct virtio_mhp_census *census)
+{
+	return virtio_mhp_room_is_elsewhere() &&
+	       virtio_mhp_node_room(vmhp->geo.nid) >=
+		       virtio_mhp_room_for_used(census) +
+			       virtio_mhp_room_inside(census);
 }

@@ -57,22 +57,43 @@ static void virtio_mhp_unit_failed(struct virtio_mhp *vmhp, unsigned int unit,
 	virtio_mhp_report(vmhp, unit, reason, error);
 }
 
-/* Nothing is tried that would make the kernel complain. */
-static int virtio_mhp_unit_check_room(struct virtio_mhp *vmhp,
+/* What is in I/O would be waited for, with no end to it. */
+static int virtio_mhp_unit_try_nearby(struct virtio_mhp *vmhp,
 				      unsigned int unit,
 				      const struct virtio_mhp_census *census)
 {
+	int rc = -ENOSPC;
+
+	if (!census->nr_io && virtio_mhp_has_room_nearby(vmhp, census))
+		rc = virtio_mhp_unit_claim(vmhp, unit);
+	if (rc)
+		virtio_mhp_unit_unclaim(vmhp, unit);
+	return rc;
+}
+
+/*
+ * Nothing is tried that would make the kernel complain. Returns 0; -EAGAIN if
+ * interrupted; -ENOSPC if there is none, which has been told.
+ */
+static int virtio_mhp_unit_make_room(struct virtio_mhp *vmhp, unsigned int unit,
+				     const struct virtio_mhp_census *census)
+{
 	const unsigned long needed = virtio_mhp_room_needed(vmhp, census);
+	const u64 since = ktime_get_ns();
 	const unsigned long room = needed ? virtio_mhp_room(vmhp) : 0;
 	u16 reason = VIRTIO_MHP_REASON_NO_ROOM;
+	int rc;
 
 	/* For its huge pages alone, hugetlb looks for room without a word. */
 	if (room >= needed || census->nr_hugetlb == census->nr_used)
 		return 0;
+	rc = virtio_mhp_unit_try_nearby(vmhp, unit, census);
+	if (!rc || rc == -EAGAIN)
+		return rc;
 	if (needed - room <= census->nr_hugetlb)
 		reason = VIRTIO_MHP_REASON_HUGETLB;
-	virtio_mhp_unit_failed(vmhp, unit, reason, -ENOSPC, ktime_get_ns(),
-			       census, census);
+	virtio_mhp_unit_failed(vmhp, unit, reason, -ENOSPC, since, census,
+			       census);
 	return -ENOSPC;
 }
 
@@ -120,10 +141,12 @@ int virtio_mhp_unit_vacate(struct virtio_mhp *vmhp, unsigned int unit)
 	int rc;
 
 	virtio_mhp_census_take(vmhp, unit, &before);
-	rc = virtio_mhp_unit_check_room(vmhp, unit, &before);
+	rc = virtio_mhp_unit_make_room(vmhp, unit, &before);
 	if (rc)
 		return rc;
 	rc = virtio_mhp_unit_remove(vmhp, unit);
+	if (rc)
+		virtio_mhp_unit_unclaim(vmhp, unit);
 	if (rc && rc != -EAGAIN)
 		virtio_mhp_unit_explain(vmhp, unit, &before, &after);
 	if (rc == -ETIME && virtio_mhp_census_is_promising(&after)) {

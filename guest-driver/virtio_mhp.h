@@ -20,6 +20,7 @@
  *   census.c   what the pages of a unit are used for (census.h)
  *   room.c     where they could go (census.h)
  *   reserve.c  boot memory for growing a guest that is full
+ *   claim.c    vacating a unit within its NUMA node
  *   retry.c    when what failed is tried again
  *   vacate.c   a unit out of Linux
  *   shrink.c   units out of Linux and back to the device
@@ -137,6 +138,7 @@ struct device *virtio_mhp_mb_get_device(struct virtio_mhp *vmhp,
 enum virtio_mhp_mb_state virtio_mhp_mb_get_state(struct virtio_mhp *vmhp,
 						 unsigned int mb);
 int virtio_mhp_mb_online(struct virtio_mhp *vmhp, unsigned int mb);
+void virtio_mhp_mb_unclaim(struct virtio_mhp *vmhp, unsigned int mb);
 
 /* hotplug.c: blocks into Linux and out of it */
 int virtio_mhp_hotplug_init(struct virtio_mhp *vmhp);
@@ -155,6 +157,10 @@ int virtio_mhp_reserve_ready(struct virtio_mhp *vmhp);
 bool virtio_mhp_reserve_enter(const struct virtio_mhp *vmhp,
 			      unsigned int *cookie);
 void virtio_mhp_reserve_leave(unsigned int cookie);
+
+/* claim.c: vacating a unit within its NUMA node */
+int virtio_mhp_unit_claim(struct virtio_mhp *vmhp, unsigned int unit);
+void virtio_mhp_unit_unclaim(struct virtio_mhp *vmhp, unsigned int unit);
 
 /* retry.c: when what failed is tried again */
 void virtio_mhp_spent_in_vain(struct virtio_mhp *vmhp, u64 ns);

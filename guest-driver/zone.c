@@ -11,6 +11,7 @@
 #include <linux/align.h>
 #include <linux/device.h>
 #include <linux/device/bus.h>
+#include <linux/gfp.h>
 #include <linux/kobject.h>
 #include <linux/memory.h>
 #include <linux/mm.h>
@@ -45,6 +46,22 @@ static struct device *virtio_mhp_find_memory_block(const struct device *any,
 		return dev;
 	put_device(dev);
 	return NULL;
+}
+
+/**
+ * virtio_mhp_mb_unclaim() - free what the worker has allocated of a block
+ * @vmhp: the device
+ * @mb: the memory block
+ *
+ * Context: the block's device locked, as it is for who offlines it.
+ */
+void virtio_mhp_mb_unclaim(struct virtio_mhp *vmhp, unsigned int mb)
+{
+	struct virtio_mhp_mb *const b = &vmhp->mbs[mb];
+
+	if (b->nr_claimed)
+		free_contig_range(b->claimed_pfn, b->nr_claimed);
+	WRITE_ONCE(b->nr_claimed, 0);
 }
 
 /* Context: lock held. */
@@ -162,6 +179,7 @@ static int virtio_mhp_memory_notify(struct notifier_block *nb,
 		break;
 	case MEM_GOING_OFFLINE:
 		virtio_mhp_remainder_give(vmhp, mb);
+		virtio_mhp_mb_unclaim(vmhp, mb);
 		return NOTIFY_OK;
 	default:
 		return NOTIFY_OK;
