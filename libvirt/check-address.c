@@ -16,8 +16,6 @@
 #define MAX_BITS 52u
 #define MAX_SLOTS 256u
 
-/* Where memory goes on behind the lower hole for PCI */
-#define HIGH_START (4 * GiB)
 /* With an AMD vCPU, if it would reach the first of these otherwise */
 #define AMD_HOLE (1012 * GiB)
 #define AMD_HIGH_START (1024 * GiB)
@@ -76,10 +74,8 @@ static uint64_t pci_hole(const Domain *domain)
 static uint64_t addresses_end(const Domain *domain, const Plan *plan,
                               uint64_t high_start)
 {
-    const Machine *machine = domain->machine;
-    const uint64_t low = plan->boot < machine->low_limit ? plan->boot
-                                                         : machine->low;
-    const uint64_t boot_end = high_start + plan->boot - low;
+    const uint64_t boot_end = machine_boot_end(domain->machine, plan->boot,
+                                               high_start);
     const uint64_t more = plan->max_memory - plan->boot;
 
     return round_up(round_up(boot_end) + more +
@@ -109,7 +105,7 @@ void check_addresses(const Domain *domain, const Plan *plan, Report *report)
     if (!domain->machine->pci_hole || !bits) {
         return;
     }
-    end = addresses_end(domain, plan, HIGH_START);
+    end = addresses_end(domain, plan, MACHINE_HIGH_START);
     if (end > limit) {
         report_end(plan, bits, end - limit, report);
     } else if (end > AMD_HOLE &&

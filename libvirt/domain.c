@@ -44,6 +44,19 @@ static bool machine_fits(const Machine *machine, const char *arch,
            (name[length] == '-' && g_ascii_isdigit(name[length + 1]));
 }
 
+bool machine_is_x86(const Machine *machine)
+{
+    return machine->low;
+}
+
+uint64_t machine_boot_end(const Machine *machine, uint64_t boot,
+                          uint64_t high_start)
+{
+    const uint64_t low = boot < machine->low_limit ? boot : machine->low;
+
+    return high_start + boot - low;
+}
+
 static void domain_read_machine(Domain *domain, Report *report)
 {
     const xmlNode *type = xml_path(domain->root, "os/type");

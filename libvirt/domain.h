@@ -35,6 +35,14 @@ typedef struct {
     uint64_t pci_hole;
 } Machine;
 
+/* Where boot memory goes on behind the lower hole, without an AMD vCPU's */
+#define MACHINE_HIGH_START (4 * GiB)
+
+bool machine_is_x86(const Machine *machine);
+/* Where boot memory ends if it goes on at @high_start, which is the least */
+uint64_t machine_boot_end(const Machine *machine, uint64_t boot,
+                          uint64_t high_start);
+
 /* What the tool made; unset where it was not here yet */
 typedef struct {
     xmlNode *memory;

@@ -19,6 +19,7 @@
  *   domain.c          what the domain is
  *   check.c           what of it stands in the way
  *   pci.c             a free PCI slot
+ *   step.c            by what step its guest is resized
  *   plan.c            what the domain shall be
  *   check-address.c   whether the vCPUs can address it
  *   check-plan.c      what else stands in the way of that

@@ -28,6 +28,7 @@ typedef struct {
     char *boot;
     char *current;
     char *block;
+    char *step;
     char *hugepages;
 } OptionTexts;
 
@@ -132,10 +133,12 @@ static bool options_check_sizes(Options *options, const OptionTexts *texts,
            options_size("--current", texts->current, &options->current,
                         error) &&
            options_size("--block-size", texts->block, &options->block, error) &&
+           options_size("--step", texts->step, &options->step, error) &&
            options_size("--hugepages", texts->hugepages, &options->page_size,
                         error) &&
            options_power("--block-size", options->block, 2 * MiB, 64 * GiB,
                          error) &&
+           options_power("--step", options->step, 128 * MiB, 2 * GiB, error) &&
            options_power("--hugepages", options->page_size, 64 * KiB, 16 * GiB,
                          error);
 }
@@ -171,6 +174,7 @@ static void option_texts_clear(OptionTexts *texts)
     g_free(texts->boot);
     g_free(texts->current);
     g_free(texts->block);
+    g_free(texts->step);
     g_free(texts->hugepages);
 }
 
@@ -202,6 +206,9 @@ static bool options_read(Options *options, OptionTexts *texts, int *argc,
          "back the guest by memfd, for a SIZE above the host's memory", NULL},
         {"block-size", 0, 0, G_OPTION_ARG_STRING, &texts->block,
          "plug by blocks of SIZE (default 128M)", "SIZE"},
+        {"step", 0, 0, G_OPTION_ARG_STRING, &texts->step,
+         "give it boot memory with which it is resized by steps of SIZE, from 128M",
+         "SIZE"},
         {"plugin", 0, 0, G_OPTION_ARG_FILENAME, &options->plugin,
          "the plugin's file (default " MHP_PLUGIN ")", "PATH"},
         {"alias", 0, 0, G_OPTION_ARG_STRING, &options->alias,

@@ -27,6 +27,7 @@ typedef struct {
     uint64_t boot;
     uint64_t current;
     uint64_t block;
+    uint64_t step;
     /* Of huge pages */
     uint64_t page_size;
     /* Negative is not given */

@@ -11,6 +11,7 @@
 #include "host.h"
 #include "pci.h"
 #include "sizes.h"
+#include "step.h"
 #include "xml.h"
 
 Form plan_form(const Domain *domain, const Options *options)
@@ -85,6 +86,72 @@ static bool plan_block(Plan *plan, const Domain *domain, const Options *options,
             "--block-size wants at least a huge page, which is %s, got %s",
             wanted, got);
         return false;
+    }
+    return true;
+}
+
+static void plan_note_step(const Plan *plan, const Domain *domain,
+                           Report *report)
+{
+    const uint64_t least = MAX(plan->block, STEP_MIN);
+    const uint64_t wanted = step_boot(domain->machine, plan->boot, least);
+    g_autofree char *step = size_text(plan->step);
+    g_autofree char *block = size_text(least);
+    g_autofree char *boot = size_text(wanted);
+
+    if (wanted == plan->boot) {
+        return;
+    }
+    report_note(
+        report,
+        "with this much boot memory the guest is resized by steps of %s, with a --step of %s it has %s and is by that",
+        step, block, boot);
+}
+
+static bool plan_set_boot(Plan *plan, const Domain *domain, uint64_t boot,
+                          Report *report)
+{
+    g_autofree char *wanted = size_text(boot);
+    g_autofree char *got = size_text(plan->boot);
+
+    if (domain->cells > 1) {
+        report_problem(
+            report,
+            "--step wants %s of boot memory, got %s in %u NUMA cells: change <cell> by hand",
+            wanted, got, domain->cells);
+        return false;
+    }
+    report_note(report, "boot memory is %s instead of %s, for the guest's step",
+                wanted, got);
+    plan->boot = boot;
+    return true;
+}
+
+/* The guest's Linux has its say: see step.h */
+static bool plan_step(Plan *plan, const Domain *domain, const Options *options,
+                      Report *report)
+{
+    uint64_t boot = plan->boot;
+
+    if (options->step && options->step < plan->block) {
+        g_autofree char *wanted = size_text(plan->block);
+        g_autofree char *got = size_text(options->step);
+
+        report_problem(report,
+                       "--step wants at least a block, which is %s, got %s",
+                       wanted, got);
+        return false;
+    }
+    if (options->step) {
+        boot = step_boot(domain->machine, plan->boot, options->step);
+    }
+    if (boot != plan->boot && !plan_set_boot(plan, domain, boot, report)) {
+        return false;
+    }
+    plan->step = MAX(plan->block,
+                     step_memory_block(domain->machine, plan->boot));
+    if (!options->step) {
+        plan_note_step(plan, domain, report);
     }
     return true;
 }
@@ -228,6 +295,7 @@ bool plan_make(Plan *plan, const Domain *domain, const Options *options,
     return plan_boot(plan, domain, options, report) &&
            plan_node(plan, domain, options, report) &&
            plan_block(plan, domain, options, report) &&
+           plan_step(plan, domain, options, report) &&
            plan_max(plan, domain, options, report) &&
            plan_current(plan, domain, options, report) &&
            plan_pci(plan, domain, report);

@@ -22,6 +22,8 @@ typedef struct {
     uint64_t block;
     /* Which the device chooses, too */
     uint64_t default_block;
+    /* What the guest can be resized by */
+    uint64_t step;
     unsigned node;
     /* <memory>, <maxMemory> and its slots */
     uint64_t total;

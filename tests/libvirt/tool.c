@@ -27,6 +27,7 @@ const Golden goldens[] = {
     {"block-size", "in/q35", "--max 8G --block-size 1G", true},
     {"block-size-virtio-mem", "in/q35",
      "--max 8G --block-size 256M --form virtio-mem", true},
+    {"step", "in/q35", "--max 128G --boot 64G --step 128M", false},
     {"hugepages", "in/q35", "--max 8G --hugepages", true},
     {"hugepages-of-1g", "in/q35", "--max 8G --hugepages=1G", true},
     {"hugepages-again", "hugepages-of-1g", "--max 16G", true},

@@ -203,6 +203,20 @@ static void test_large_memory_blocks(const void *data)
     system_end(guest);
 }
 
+/* What --step 128M makes of 64 GiB: tests/libvirt/golden/step.xml */
+static void test_small_step(void)
+{
+    Guest *guest = system_boot_sized(64 * GiB + MEMORY_BLOCK_SIZE, LARGE_REGION,
+                                     SYSTEM_MEMMAP_ON);
+
+    system_load_driver(guest, "memmap=require");
+    g_assert_cmpuint(system_attr(guest, "unit_size"), ==, MEMORY_BLOCK_SIZE);
+    resize(guest, MEMORY_BLOCK_SIZE);
+    resize(guest, 2 * MEMORY_BLOCK_SIZE);
+    resize(guest, 0);
+    system_end(guest);
+}
+
 int main(int argc, char **argv)
 {
     static const Large of_1_gib = {65 * GiB, 1 * GiB};
@@ -218,5 +232,8 @@ int main(int argc, char **argv)
     g_test_add_data_func("/virtio-mhp/system/big-blocks/memory blocks of 2 GiB "
                          "hold their memmaps",
                          &of_2_gib, test_large_memory_blocks);
+    g_test_add_func("/virtio-mhp/system/big-blocks/a little more boot memory "
+                    "gives blocks of 128 MiB",
+                    test_small_step);
     return g_test_run();
 }
