@@ -35,6 +35,7 @@ typedef struct Scenario {
 extern const Scenario scenario_resize;
 extern const Scenario scenario_reach;
 extern const Scenario scenario_used;
+extern const Scenario scenario_spread;
 extern const Scenario scenario_worker;
 extern const Scenario scenario_service;
 extern const Scenario scenario_step;

@@ -38,7 +38,7 @@ static bool peer_size_device(PeerGuest *pg, uint64_t *size, GError **error)
  */
 static unsigned peer_next_dimm(PeerGuest *pg)
 {
-    static const uint64_t none = 0;
+    uint64_t none = 0;
     GArray *dimms = pg->dimms;
 
     while (dimms->len >= GUEST_DIMM_SLOTS &&
