@@ -224,17 +224,6 @@ static inline bool virtio_mhp_module_is_there(const char *name)
 	return kobj;
 }
 
-/*
- * Whom the kernel need not tell that a block of user memory goes offline:
- * before 6.17 the slab allocator had every CPU flush every cache at each one.
- * Behind it are only those who want to know what has come of it.
- */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 17, 0)
-#define VIRTIO_MHP_NEED_NOT_KNOW_PRI INT_MIN
-#else
-#define VIRTIO_MHP_NEED_NOT_KNOW_PRI SLAB_CALLBACK_PRI
-#endif
-
 /* What a binary attribute's functions and lists take: const as of 6.17 */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 17, 0)
 #define VIRTIO_MHP_SYSFS_CONST const

@@ -189,25 +189,6 @@ static int virtio_mhp_memory_notify(struct notifier_block *nb,
 	return NOTIFY_OK;
 }
 
-/*
- * There is no slab in ZONE_MOVABLE, but the slab allocator empties its caches
- * on all CPUs whatever goes offline. Who is before it has prepared by now, and
- * who comes after it does nothing at this event.
- */
-static int virtio_mhp_spare_slab(struct notifier_block *nb,
-				 unsigned long action, void *data)
-{
-	const struct virtio_mhp *vmhp =
-		container_of(nb, struct virtio_mhp, slab_nb);
-	const struct memory_notify *arg = data;
-
-	if (action != MEM_GOING_OFFLINE ||
-	    !virtio_mhp_blocks_contain(&vmhp->blocks, PFN_PHYS(arg->start_pfn),
-				       PFN_PHYS(arg->nr_pages)))
-		return NOTIFY_DONE;
-	return NOTIFY_STOP;
-}
-
 /**
  * virtio_mhp_zone_init() - start following and vetoing
  * @vmhp: the device, with blocks laid out and reset
@@ -237,15 +218,8 @@ int virtio_mhp_zone_init(struct virtio_mhp *vmhp, const struct device *any)
 	rc = register_memory_notifier(&vmhp->memory_nb);
 	if (rc)
 		goto out_unregister_bus;
-	vmhp->slab_nb.notifier_call = virtio_mhp_spare_slab;
-	vmhp->slab_nb.priority = VIRTIO_MHP_NEED_NOT_KNOW_PRI + 1;
-	rc = register_memory_notifier(&vmhp->slab_nb);
-	if (rc)
-		goto out_unregister_memory;
 	return 0;
 
-out_unregister_memory:
-	unregister_memory_notifier(&vmhp->memory_nb);
 out_unregister_bus:
 	bus_unregister_notifier(vmhp->any_mb->bus, &vmhp->bus_nb);
 out_put:
@@ -263,7 +237,6 @@ void virtio_mhp_zone_deinit(struct virtio_mhp *vmhp)
 {
 	unsigned int mb;
 
-	unregister_memory_notifier(&vmhp->slab_nb);
 	unregister_memory_notifier(&vmhp->memory_nb);
 	bus_unregister_notifier(vmhp->any_mb->bus, &vmhp->bus_nb);
 	put_device(vmhp->any_mb);
