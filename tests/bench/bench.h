@@ -38,6 +38,7 @@ extern const Scenario scenario_used;
 extern const Scenario scenario_spread;
 extern const Scenario scenario_worker;
 extern const Scenario scenario_service;
+extern const Scenario scenario_udev;
 extern const Scenario scenario_step;
 extern const Scenario scenario_profile;
 extern const Scenario scenario_instructions;
