@@ -92,10 +92,14 @@ void virtio_mhp_unit_unclaim(struct virtio_mhp *vmhp, unsigned int unit)
 	unsigned int mb;
 
 	for (mb = first; mb < first + nr_mbs; mb++) {
-		if (!READ_ONCE(vmhp->mbs[mb].nr_claimed) ||
-		    virtio_mhp_mb_hold_pages(vmhp, mb))
-			continue;
-		virtio_mhp_mb_unclaim(vmhp, mb);
-		virtio_mhp_mb_release_pages(vmhp, mb);
+		while (READ_ONCE(vmhp->mbs[mb].nr_claimed)) {
+			/* Who has it locked offlines it, or lets go soon. */
+			if (virtio_mhp_mb_hold_pages(vmhp, mb)) {
+				schedule_timeout_uninterruptible(1);
+				continue;
+			}
+			virtio_mhp_mb_unclaim(vmhp, mb);
+			virtio_mhp_mb_release_pages(vmhp, mb);
+		}
 	}
 }

@@ -121,7 +121,7 @@ void virtio_mhp_remainder_end(void)
  * Who offlines a block has its free pages isolated already, and these with
  * them.
  *
- * Context: any; not for a block that may be offlined meanwhile by others.
+ * Context: any.
  * Return: number of pages, 0 if it is not kept.
  */
 unsigned long virtio_mhp_remainder_give(struct virtio_mhp *vmhp,

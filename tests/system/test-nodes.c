@@ -67,10 +67,9 @@ static void test_pinned(void)
 {
     Guest *guest = boot();
     uint64_t addr = system_addr(guest);
-    g_autofree char *zones = NULL;
 
     use_some(guest);
-    /* One in each of the blocks: as many as can be pinned */
+    /* One in each of so many blocks, more than may stay */
     g_free(
         system_run(guest,
                    "mhp-pins %lx %lx %lx 16 >/tmp/pins 2>&1 &"
