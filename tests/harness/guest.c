@@ -188,8 +188,8 @@ Guest *guest_new(const GuestConfig *config)
         guest_add_disk(guest, config->kver);
     }
 
-    vm_add_log(vm, "console");
-    vm_add_opt(vm, "serial", "chardev:console");
+    vm_add_log(vm, VM_CONSOLE);
+    vm_add_opt(vm, "serial", "chardev:" VM_CONSOLE);
     guest->agent = agent_new(vm_add_channel(vm, "agent"));
     vm_add_opt(vm, "device", "virtserialport,chardev=agent,name=" AGENT_PORT);
     return guest;
@@ -206,30 +206,58 @@ void guest_free(Guest *guest)
     g_free(guest);
 }
 
-bool guest_wait_ready(Guest *guest, GError **error)
+static bool guest_wait_agent(Guest *guest, unsigned timeout_ms, GError **error)
 {
-    const char *release = agent_wait_ready(guest->agent, GUEST_BOOT_MS, error);
+    const char *release = agent_wait_ready(guest->agent, timeout_ms, error);
 
     g_free(guest->release);
     guest->release = g_strdup(release);
     return release != NULL;
 }
 
+bool guest_wait_ready(Guest *guest, GError **error)
+{
+    return guest_wait_agent(guest, GUEST_BOOT_MS, error);
+}
+
 /* More in a row are not by chance */
 #define GUEST_STARTS 3
+
+/* A guest that waits for a vCPU for ever says so after 21 s */
+#define GUEST_LOOK_MS 30000
+
+/* The error may be that of an emulator's fault, which ends the wait */
+static bool guest_start(Guest *guest, GError **error)
+{
+    g_autoptr(GError) local = NULL;
+    unsigned waited = 0;
+
+    if (!vm_start(guest->vm, error)) {
+        return false;
+    }
+    while (!guest_wait_agent(guest, GUEST_LOOK_MS, &local)) {
+        waited += GUEST_LOOK_MS;
+        if (waited >= GUEST_BOOT_MS || vm_met_stock_fault(guest->vm) ||
+            !g_error_matches(local, G_IO_ERROR, G_IO_ERROR_TIMED_OUT)) {
+            g_propagate_error(error, g_steal_pointer(&local));
+            return false;
+        }
+        g_clear_error(&local);
+    }
+    return true;
+}
 
 bool guest_boot(Guest *guest, GError **error)
 {
     g_autoptr(GError) local = NULL;
 
-    for (unsigned i = 1;
-         !vm_start(guest->vm, &local) || !guest_wait_ready(guest, &local);
-         i++) {
+    for (unsigned i = 1; !guest_start(guest, &local); i++) {
         if (i == GUEST_STARTS || !vm_met_stock_fault(guest->vm)) {
             g_propagate_error(error, g_steal_pointer(&local));
             return false;
         }
-        g_printerr("QEMU met a fault of its own at boot: it starts again\n");
+        g_printerr("the emulator met a fault of its own at boot: it starts "
+                   "again\n");
         g_clear_error(&local);
         vm_rewind(guest->vm);
     }
@@ -343,7 +371,7 @@ char *guest_klog(Guest *guest, GError **error)
 
 char *guest_console(Guest *guest)
 {
-    return vm_log(guest->vm, "console");
+    return vm_log(guest->vm, VM_CONSOLE);
 }
 
 GArray *guest_zones(Guest *guest, GError **error)

@@ -130,20 +130,46 @@ static void test_error_has_qemus_words(void)
                     "The command no-such-command has not been found");
 }
 
-/* A QEMU that fails at its first start, with an assertion of its own */
-static const char failing_qemu[] =
-    "#!/bin/sh\n"
-    "[ -e $0.tried ] && exec qemu-system-x86_64 \"$@\"\n"
+/* QEMUs that fail at their first start by a known fault: at once, or never */
+#define FAILING_QEMU                                      \
+    "#!/bin/sh\n"                                         \
+    "[ -e $0.tried ] && exec qemu-system-x86_64 \"$@\"\n" \
     ">$0.tried\n"
+static const char aborting_qemu[] = FAILING_QEMU
     "echo \"iotlb_to_section: Assertion 'it is known' failed.\" >&2\n"
     "kill -ABRT $$\n";
+static const char hanging_qemu[] = FAILING_QEMU
+    "for a; do case $a in fd=*,set=*) a=${a%,*} fd=${a#fd=} ;; esac; done\n"
+    "echo \"rcu: rcu_preempt kthread timer wakeup didn't happen for 5251 \"\\\n"
+    "\"jiffies!\" >>/proc/self/fd/$fd\n"
+    "exec sleep 1000\n";
 
-static void test_starts_again(void)
+static bool has_met_stock_fault(void *opaque, GError **error G_GNUC_UNUSED)
+{
+    return vm_met_stock_fault(opaque);
+}
+
+static void assert_starts_again(Vm *vm)
+{
+    g_autofree char *said = NULL;
+    g_autoptr(GError) error = NULL;
+
+    vm_rewind(vm);
+    vm_start(vm, &error);
+    g_assert_no_error(error);
+    said = vm_stderr(vm);
+    g_assert_cmpstr(said, ==, "");
+    g_assert_false(vm_met_stock_fault(vm));
+    json_node_unref(qmp_executef(vm_qmp(vm), &error, "query-status", NULL));
+    g_assert_no_error(error);
+}
+
+static void test_starts_again(const void *failing_qemu)
 {
     g_autofree char *dir = g_dir_make_tmp("mhp-XXXXXX", NULL);
     g_autofree char *qemu = g_build_filename(dir, "qemu", NULL);
     g_autofree char *tried = g_strconcat(qemu, ".tried", NULL);
-    g_autofree char *said = NULL, *wanted = g_strdup(g_getenv("MHP_QEMU"));
+    g_autofree char *wanted = g_strdup(g_getenv("MHP_QEMU"));
     g_autoptr(GError) error = NULL;
     g_autoptr(Vm) vm = NULL;
 
@@ -153,19 +179,13 @@ static void test_starts_again(void)
     g_setenv("MHP_QEMU", qemu, TRUE);
     vm = vm_new();
     vm_add_args(vm, "-machine", "none", "-accel", "tcg", NULL);
-    vm_add_log(vm, "log");
+    vm_add_log(vm, VM_CONSOLE);
     vm_add_channel(vm, "channel");
-    g_assert_false(vm_start(vm, &error));
-    g_clear_error(&error);
-    g_assert_true(vm_met_stock_fault(vm));
-
-    vm_rewind(vm);
-    vm_start(vm, &error);
+    vm_launch(vm, &error);
     g_assert_no_error(error);
-    said = vm_stderr(vm);
-    g_assert_cmpstr(said, ==, "");
-    json_node_unref(qmp_executef(vm_qmp(vm), &error, "query-status", NULL));
+    wait_until(has_met_stock_fault, vm, END_MS, "a fault", &error);
     g_assert_no_error(error);
+    assert_starts_again(vm);
 
     if (wanted) {
         g_setenv("MHP_QEMU", wanted, TRUE);
@@ -204,9 +224,12 @@ int main(int argc, char **argv)
         test_refusal_is_collected);
     g_test_add_func("/virtio-mhp/harness/vm/a failed start says why",
                     test_failed_start_says_why);
-    g_test_add_func("/virtio-mhp/harness/vm/QEMU starts again after a fault of "
-                    "its own",
-                    test_starts_again);
+    g_test_add_data_func("/virtio-mhp/harness/vm/QEMU starts again after a "
+                         "fault of its own",
+                         aborting_qemu, test_starts_again);
+    g_test_add_data_func("/virtio-mhp/harness/vm/QEMU starts again after it "
+                         "has lost a vCPU",
+                         hanging_qemu, test_starts_again);
     g_test_add_func("/virtio-mhp/harness/vm/another fault is none of its own",
                     test_own_fault_is_no_stock_fault);
     g_test_add_func("/virtio-mhp/harness/vm/an event is kept until it is asked "

@@ -44,11 +44,16 @@ typedef struct VmStream {
 
 /*
  * QEMU 10.0 under TCG, while the guest's kernel gives out addresses to PCI
- * devices: a vCPU looks into a memory map that has been replaced.
+ * devices: a vCPU looks into a memory map that has been replaced. Or a vCPU
+ * that has just come up gets no timer interrupts, and the guest waits for it.
  */
-static const char *const vm_stock_faults[] = {
-    "iotlb_to_section: Assertion",
-    "msix_table_mmio_write: Assertion",
+static const struct {
+    const char *log;
+    const char *text;
+} vm_stock_faults[] = {
+    {VM_STDERR, "iotlb_to_section: Assertion"},
+    {VM_STDERR, "msix_table_mmio_write: Assertion"},
+    {VM_CONSOLE, "rcu_preempt kthread timer wakeup didn't happen"},
 };
 
 /* Runs in the child, before QEMU */
@@ -251,14 +256,10 @@ bool vm_wait_exit(Vm *vm, unsigned timeout_ms, int *exit_status, GError **error)
 
 bool vm_met_stock_fault(Vm *vm)
 {
-    g_autofree char *said = NULL;
-
-    if (!vm->process || !vm_wait_end(vm, VM_QUIT_MS)) {
-        return false;
-    }
-    said = vm_stderr(vm);
     for (size_t i = 0; i < G_N_ELEMENTS(vm_stock_faults); i++) {
-        if (strstr(said, vm_stock_faults[i])) {
+        g_autofree char *said = vm_log(vm, vm_stock_faults[i].log);
+
+        if (strstr(said, vm_stock_faults[i].text)) {
             return true;
         }
     }
@@ -282,8 +283,27 @@ static int vm_renew(Vm *vm, const VmStream *stream)
     return fds[1];
 }
 
+/* Ask QEMU to end, more firmly each time */
+static void vm_end(Vm *vm)
+{
+    g_autoptr(JsonNode) result = NULL;
+
+    if (vm->qmp && vm_is_running(vm)) {
+        result = qmp_execute(vm->qmp, "quit", NULL, NULL);
+    }
+    if (result && vm_wait_end(vm, VM_QUIT_MS)) {
+        return;
+    }
+    g_subprocess_send_signal(vm->process, SIGTERM);
+    if (!vm_wait_end(vm, VM_SIGTERM_MS)) {
+        g_subprocess_force_exit(vm->process);
+        g_subprocess_wait(vm->process, NULL, NULL);
+    }
+}
+
 void vm_rewind(Vm *vm)
 {
+    vm_end(vm);
     g_clear_pointer(&vm->qmp, qmp_free);
     g_clear_object(&vm->process);
     close(vm->pidfd);
@@ -347,24 +367,6 @@ char *vm_log(Vm *vm, const char *id)
 char *vm_stderr(Vm *vm)
 {
     return vm_log(vm, VM_STDERR);
-}
-
-/* Ask QEMU to end, more firmly each time */
-static void vm_end(Vm *vm)
-{
-    g_autoptr(JsonNode) result = NULL;
-
-    if (vm->qmp && vm_is_running(vm)) {
-        result = qmp_execute(vm->qmp, "quit", NULL, NULL);
-    }
-    if (result && vm_wait_end(vm, VM_QUIT_MS)) {
-        return;
-    }
-    g_subprocess_send_signal(vm->process, SIGTERM);
-    if (!vm_wait_end(vm, VM_SIGTERM_MS)) {
-        g_subprocess_force_exit(vm->process);
-        g_subprocess_wait(vm->process, NULL, NULL);
-    }
 }
 
 void vm_free(Vm *vm)

@@ -52,6 +52,9 @@ void vm_add_plugin(Vm *vm);
  */
 Channel *vm_add_channel(Vm *vm, const char *id);
 
+/* The log that guest.c sends the guest's console to */
+#define VM_CONSOLE "console"
+
 /* Append a chardev @id whose output vm_log(vm, id) returns */
 void vm_add_log(Vm *vm, const char *id);
 
@@ -72,14 +75,14 @@ bool vm_connect(Vm *vm, GError **error);
 bool vm_run(Vm *vm, unsigned timeout_ms, int *exit_status, GError **error);
 
 /*
- * Has QEMU ended, or does it within seconds, by an assertion of its own that is
- * known to fail once in some thousand boots, with no device of ours in use?
+ * Has it said what is known to be a fault of the emulator's own, once in some
+ * thousand boots, with no device of ours in use?
  */
 bool vm_met_stock_fault(Vm *vm);
 
 /*
- * After the end of a QEMU: make ready to start it once more, with the same
- * channels. What it has said is forgotten.
+ * End a QEMU that was started, and make ready to start it once more, with the
+ * same channels. What it has said is forgotten.
  */
 void vm_rewind(Vm *vm);
 
