@@ -224,6 +224,13 @@ static inline bool virtio_mhp_module_is_there(const char *name)
 	return kobj;
 }
 
+/* The slab allocator's place among who is told of memory; none as of 6.17 */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 17, 0)
+#define VIRTIO_MHP_SLAB_PRI INT_MIN
+#else
+#define VIRTIO_MHP_SLAB_PRI SLAB_CALLBACK_PRI
+#endif
+
 /* What a binary attribute's functions and lists take: const as of 6.17 */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 17, 0)
 #define VIRTIO_MHP_SYSFS_CONST const

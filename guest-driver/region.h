@@ -175,6 +175,7 @@ struct virtio_mhp_told {
  * @any_mb: some memory block's device, referenced because it leads to their bus
  * @bus_nb: follows memory blocks being added and removed
  * @memory_nb: follows memory blocks going on- and offline, vetoes wrong zones
+ * @slab_nb: spares the slab allocator what is not about its memory
  * @pm_nb: vetoes hibernation
  * @is_still: the worker has to begin nothing, for the time of a hibernation
  * @lock: taken by notifiers with the hotplug locks held: nothing sleeps under it
@@ -237,6 +238,7 @@ struct virtio_mhp {
 	struct device *any_mb;
 	struct notifier_block bus_nb;
 	struct notifier_block memory_nb;
+	struct notifier_block slab_nb;
 	struct notifier_block pm_nb;
 	bool is_still;
 

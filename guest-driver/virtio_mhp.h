@@ -14,6 +14,7 @@
  *   request.c  requests of a region, over its link
  *   event.c    what userspace is told of a resize
  *   remainder.c  what is beside a memmap, kept until memory gets short
+ *   slab.c     sparing the slab allocator what is not about its memory
  *   zone.c     every block in ZONE_MOVABLE; follows what happens to blocks
  *   pages.c    what single pages are used for (census.h)
  *   hotplug.c  blocks into Linux and out of it
@@ -129,6 +130,10 @@ unsigned long virtio_mhp_remainder_give(struct virtio_mhp *vmhp,
 					unsigned int mb);
 void virtio_mhp_remainder_init(struct virtio_mhp *vmhp);
 void virtio_mhp_remainder_deinit(struct virtio_mhp *vmhp);
+
+/* slab.c: sparing the slab allocator what is not about its memory */
+int virtio_mhp_slab_init(struct virtio_mhp *vmhp);
+void virtio_mhp_slab_deinit(struct virtio_mhp *vmhp);
 
 /* zone.c: every block in ZONE_MOVABLE; follows what happens to blocks */
 int virtio_mhp_zone_init(struct virtio_mhp *vmhp, const struct device *any);

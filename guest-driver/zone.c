@@ -218,8 +218,13 @@ int virtio_mhp_zone_init(struct virtio_mhp *vmhp, const struct device *any)
 	rc = register_memory_notifier(&vmhp->memory_nb);
 	if (rc)
 		goto out_unregister_bus;
+	rc = virtio_mhp_slab_init(vmhp);
+	if (rc)
+		goto out_unregister_memory;
 	return 0;
 
+out_unregister_memory:
+	unregister_memory_notifier(&vmhp->memory_nb);
 out_unregister_bus:
 	bus_unregister_notifier(vmhp->any_mb->bus, &vmhp->bus_nb);
 out_put:
@@ -237,6 +242,7 @@ void virtio_mhp_zone_deinit(struct virtio_mhp *vmhp)
 {
 	unsigned int mb;
 
+	virtio_mhp_slab_deinit(vmhp);
 	unregister_memory_notifier(&vmhp->memory_nb);
 	bus_unregister_notifier(vmhp->any_mb->bus, &vmhp->bus_nb);
 	put_device(vmhp->any_mb);

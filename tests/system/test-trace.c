@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The driver's tracepoints: each transition of a block, each request and each
- * attempt is seen, with what came of it.
+ * attempt is seen, with what came of it. And by the kernel's: what it is
+ * spared.
  */
 #include <inttypes.h>
 
@@ -115,6 +116,24 @@ static void test_vacated(void)
                      ==, BLOCKS);
 }
 
+#define CACHE_SHRINK "__kmem_cache_do_shrink"
+
+/* What the kernel itself does to every cache whatever goes offline */
+static void test_slab_is_spared(void)
+{
+    g_autoptr(GPtrArray) events = NULL;
+
+    g_ptr_array_unref(grow_and_watch());
+    tracing_probe(guest, CACHE_SHRINK);
+    tracing_start(guest, TRACING_OURS " probes");
+    system_request(guest, 0);
+    events = tracing_wait(guest, "virtio_mhp_resize_end", SHRUNK);
+    g_assert_cmpuint(tracing_count(events, CACHE_SHRINK "_begin", ""), ==, 0);
+
+    g_free(system_run(guest, "echo 1 >/sys/kernel/slab/kmalloc-64/shrink"));
+    g_ptr_array_unref(tracing_wait(guest, CACHE_SHRINK "_begin", ""));
+}
+
 int main(int argc, char **argv)
 {
     int status;
@@ -132,6 +151,9 @@ int main(int argc, char **argv)
                     test_attempts);
     g_test_add_func("/virtio-mhp/system/trace/each vacated block is seen",
                     test_vacated);
+    g_test_add_func("/virtio-mhp/system/trace/a shrink spares the slab "
+                    "allocator",
+                    test_slab_is_spared);
 
     guest = system_boot(GROWTH, SYSTEM_MEMMAP_ON);
     system_load_driver(guest, "");
