@@ -24,6 +24,7 @@
  *   claim.c    vacating a unit within its NUMA node
  *   retry.c    when what failed is tried again
  *   vacate.c   a unit out of Linux
+ *   add.c      a unit into Linux
  *   shrink.c   units out of Linux and back to the device
  *   grow.c     units from the device and into Linux
  *   recover.c  devices that break or are others than before
@@ -182,6 +183,13 @@ long virtio_mhp_until_due(const struct virtio_mhp *vmhp);
 
 /* vacate.c: a unit out of Linux */
 int virtio_mhp_unit_vacate(struct virtio_mhp *vmhp, unsigned int unit);
+
+/* add.c: a unit into Linux */
+int virtio_mhp_unit_add(struct virtio_mhp *vmhp, unsigned int unit,
+			u16 *reason);
+void virtio_mhp_unit_skip(struct virtio_mhp *vmhp, unsigned int unit);
+void virtio_mhp_unit_roll_back(struct virtio_mhp *vmhp, unsigned int unit,
+			       u16 reason, int error);
 
 /* shrink.c: units out of Linux and back to the device */
 int virtio_mhp_shrink(struct virtio_mhp *vmhp);
