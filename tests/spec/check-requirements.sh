@@ -53,11 +53,7 @@ if ! [ -s "$tmp/rows" ]; then
 fi
 grep -vE '`([a-z0-9-]+/|\./mhp test )' "$tmp/rows" >"$tmp/bare" || true
 
-# meson writes tests as "name": "X" … "suite": ["PROJECT:SUITE", …]
-grep -oE '"(name|suite)": (\[[^]]*\]|"[^"]*")' "$info" |
-sed 's/^"name": "\(.*\)"$/name \1/; s/"[^:"]*:slow", *//; s/^"suite": \["[^:"]*:\{0,1\}\([^"]*\)".*/suite \1/' |
-awk '$1 == "name" { name = $2 } $1 == "suite" { print $2 "/" name }' |
-sort -u >"$tmp/known"
+"$tests/setup/test-names" "$info" | sort -u >"$tmp/known"
 grep -E -- '-6\.1$' "$tmp/known" | sed 's/-6\.1$//' >"$tmp/old"
 grep -E -- '-6\.12$' "$tmp/known" | sed 's/-6\.12$//' >"$tmp/new"
 comm -12 "$tmp/old" "$tmp/new" | sort -u - "$tmp/known" >"$tmp/names"
