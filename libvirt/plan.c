@@ -104,7 +104,7 @@ static void plan_note_step(const Plan *plan, const Domain *domain,
     }
     report_note(
         report,
-        "with this much boot memory the guest is resized by steps of %s, with a --step of %s it has %s and is by that",
+        "with this much boot memory the guest is resized by steps of %s: a --step of %s makes them that small, with %s of boot memory",
         step, block, boot);
 }
 
