@@ -16,7 +16,8 @@ static int virtio_mhp_mb_add_online(struct virtio_mhp *vmhp, unsigned int mb,
 	unsigned int cookie;
 	/* Not to be asked later: adding may find that memmaps are ordinary. */
 	const bool entered = virtio_mhp_reserve_enter(vmhp, &cookie);
-	const bool keeps = virtio_mhp_remainder_begin(vmhp, mb);
+	const bool keeps = !virtio_mhp_mb_is_kernels(vmhp, mb) &&
+			   virtio_mhp_remainder_begin(vmhp, mb);
 	int rc;
 
 	*reason = VIRTIO_MHP_REASON_NOT_ADDED;

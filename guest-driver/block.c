@@ -14,14 +14,6 @@
 
 #include "block.h"
 
-/*
- * The second unit is the moat: while it is unplugged, the kernel's scans of
- * ZONE_MOVABLE for holes end after the first unit, so that onlining and
- * offlining a block costs the same however many blocks there are.
- */
-#define VIRTIO_MHP_UNIT_LOWEST 0
-#define VIRTIO_MHP_UNIT_MOAT   1
-
 static const char *const virtio_mhp_mb_state_names[VIRTIO_MHP_MB_STATES] = {
 	[VIRTIO_MHP_MB_UNPLUGGED] = "UNPLUGGED",
 	[VIRTIO_MHP_MB_PLUGGED] = "PLUGGED",

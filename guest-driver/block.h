@@ -16,13 +16,21 @@
 
 #include <linux/types.h>
 
+/*
+ * The second unit is the moat: while it is unplugged, the kernel's scans of
+ * ZONE_MOVABLE for holes end after the first unit, so that onlining and
+ * offlining a block costs the same however many blocks there are.
+ */
+#define VIRTIO_MHP_UNIT_LOWEST 0
+#define VIRTIO_MHP_UNIT_MOAT   1
+
 /**
  * enum virtio_mhp_mb_state - state of one memory block
  * @VIRTIO_MHP_MB_UNPLUGGED: not plugged, not added; must not be touched
  * @VIRTIO_MHP_MB_PLUGGED: plugged, not added; at rest only when the device was
  *	busy when it should be unplugged again
  * @VIRTIO_MHP_MB_OFFLINE: plugged and added, not online; its memmap is in use
- * @VIRTIO_MHP_MB_ONLINE: plugged, added and online in ZONE_MOVABLE
+ * @VIRTIO_MHP_MB_ONLINE: plugged, added and online in its zone
  * @VIRTIO_MHP_MB_STATES: number of states
  */
 enum virtio_mhp_mb_state {

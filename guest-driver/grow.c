@@ -197,6 +197,8 @@ static int virtio_mhp_grow_by(struct virtio_mhp *vmhp,
 	u16 reason;
 	int rc;
 
+	WRITE_ONCE(vmhp->units[unit].is_kernels,
+		   virtio_mhp_kernel_wants_unit(vmhp, unit));
 	rc = virtio_mhp_unit_add(vmhp, unit, &reason);
 	if (!ahead)
 		ahead = virtio_mhp_grow_end(vmhp, growth, *next);

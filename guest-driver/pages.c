@@ -45,7 +45,9 @@ bool virtio_mhp_page_is_kernels(struct page *page)
 {
 	struct folio *folio = page_folio(page);
 
-	if (PageReserved(page))
+	/* Slabs and page tables use the field that says where others belong. */
+	if (PageReserved(page) || folio_test_slab(folio) ||
+	    PageTable(&folio->page))
 		return true;
 	return page_count(page) && !folio_test_lru(folio) &&
 	       !READ_ONCE(folio->mapping) &&

@@ -21,6 +21,7 @@
 #include <linux/timer.h>
 #include <linux/types.h>
 #include <linux/wait.h>
+#include <linux/workqueue.h>
 
 #include "block.h"
 #include "config.h"
@@ -61,11 +62,13 @@ enum virtio_mhp_memmap {
  * @VIRTIO_MHP_CHANGED: the configuration changed, or there is another device
  * @VIRTIO_MHP_RETRY: something happened that may make a retry worthwhile
  * @VIRTIO_MHP_MOVED: userspace brought blocks on- or offline, which is told
+ * @VIRTIO_MHP_SHORT: the kernel's own memory is, see kernel.c
  */
 enum virtio_mhp_flag {
 	VIRTIO_MHP_CHANGED,
 	VIRTIO_MHP_RETRY,
-	VIRTIO_MHP_MOVED
+	VIRTIO_MHP_MOVED,
+	VIRTIO_MHP_SHORT
 };
 
 /**
@@ -106,6 +109,7 @@ struct virtio_mhp_mb {
  * @failed: it could not be plugged or vacated, in the present state or request
  * @came_closer: but the latest attempt was not in vain
  * @is_counted: the present shrink has judged it already
+ * @is_kernels: it is for the kernel's own memory, not for ZONE_MOVABLE
  */
 struct virtio_mhp_unit {
 	unsigned long next_try;
@@ -120,6 +124,7 @@ struct virtio_mhp_unit {
 	bool failed;
 	bool came_closer;
 	bool is_counted;
+	bool is_kernels;
 };
 
 /**
@@ -183,6 +188,14 @@ struct virtio_mhp_told {
  * @mbs: one for each memory block
  * @nr_kept: pages in remainders that are kept
  * @shrinker: asks for them
+ * @kernel_shrinker: notices that the kernel's own memory is short
+ * @kernel_look: likewise, before the kernel looks for some
+ * @kernel_nb: puts off the killing of processes for that
+ * @kernel_next: jiffies before which there is nothing to be had for it
+ * @kernel_supplied: jiffies of when it got a unit
+ * @is_supplying: the worker looks for something to give
+ * @nr_supplies: how often the worker has looked for something
+ * @is_kernel_warned: it was short once, and there was nothing to be had
  * @units: one for each unit
  * @candidates: room for what is known of units, one for each (worker only)
  * @reserve: pages put aside for growing (worker only)
@@ -248,6 +261,14 @@ struct virtio_mhp {
 	struct virtio_mhp_mb *mbs;
 	unsigned long nr_kept;
 	struct shrinker *shrinker;
+	struct shrinker *kernel_shrinker;
+	struct delayed_work kernel_look;
+	struct notifier_block kernel_nb;
+	unsigned long kernel_next;
+	unsigned long kernel_supplied;
+	bool is_supplying;
+	unsigned int nr_supplies;
+	bool is_kernel_warned;
 	struct virtio_mhp_unit *units;
 	struct virtio_mhp_candidate *candidates;
 	struct list_head reserve;

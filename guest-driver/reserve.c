@@ -39,6 +39,7 @@
  * @all: of boot memory, all of them
  * @cache: of boot memory, not free, but soon if wanted: half of clean files
  * @movable: of ZONE_MOVABLE, before the kernel has all that it wants there
+ * @movable_cache: likewise, what @cache is of boot memory
  */
 struct virtio_mhp_free {
 	long low;
@@ -46,6 +47,7 @@ struct virtio_mhp_free {
 	long all;
 	long cache;
 	long movable;
+	long movable_cache;
 };
 
 static long virtio_mhp_zone_clean(struct zone *zone)
@@ -79,7 +81,28 @@ static void virtio_mhp_count_free(struct virtio_mhp_free *sum)
 		}
 		free = zone_page_state(zone, NR_FREE_PAGES);
 		sum->movable += max(free - (long)high_wmark_pages(zone), 0L);
+		sum->movable_cache += virtio_mhp_zone_clean(zone) / 2;
 	}
+}
+
+/**
+ * virtio_mhp_kernel_memory_is_short() - has the kernel little for itself
+ * @vmhp: the device
+ * @nr: pages that it should have
+ *
+ * Context: any.
+ * Return: true if fewer are to be had outside ZONE_MOVABLE, while that can do
+ *	without a unit.
+ */
+bool virtio_mhp_kernel_memory_is_short(const struct virtio_mhp *vmhp,
+				       unsigned long nr)
+{
+	const long plenty = 2 * PHYS_PFN(vmhp->blocks.unit_size);
+	struct virtio_mhp_free now;
+
+	virtio_mhp_count_free(&now);
+	return now.low + now.cache < (long)nr &&
+	       now.movable + now.movable_cache >= plenty;
 }
 
 /*

@@ -124,6 +124,7 @@ static int virtio_mhp_come_closer(struct virtio_mhp *vmhp)
 	rc = virtio_mhp_unplug_vacated(vmhp);
 	if (rc)
 		return rc;
+	virtio_mhp_kernel_supply(vmhp);
 	rc = vmhp->is_shrinking ? virtio_mhp_shrink(vmhp)
 				: virtio_mhp_grow(vmhp);
 	/* Growing has told it before: here that nothing is to be plugged. */
@@ -150,7 +151,8 @@ static bool virtio_mhp_is_woken(const struct virtio_mhp *vmhp)
 {
 	return kthread_should_stop() ||
 	       test_bit(VIRTIO_MHP_CHANGED, &vmhp->flags) ||
-	       test_bit(VIRTIO_MHP_RETRY, &vmhp->flags);
+	       test_bit(VIRTIO_MHP_RETRY, &vmhp->flags) ||
+	       test_bit(VIRTIO_MHP_SHORT, &vmhp->flags);
 }
 
 static bool virtio_mhp_has_news(const struct virtio_mhp *vmhp)
@@ -289,6 +291,7 @@ static int virtio_mhp_worker(void *data)
 	while (!kthread_should_stop()) {
 		mutex_lock(&vmhp->pass);
 		clear_bit(VIRTIO_MHP_RETRY, &vmhp->flags);
+		clear_bit(VIRTIO_MHP_SHORT, &vmhp->flags);
 		/* Before looking, so that a change from now on is seen. */
 		if (test_and_clear_bit(VIRTIO_MHP_CHANGED, &vmhp->flags))
 			backoff = VIRTIO_MHP_RETRY_MIN;

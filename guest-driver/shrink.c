@@ -19,6 +19,8 @@
 /* Added to the cost of a unit that looks stuck, and of one that was */
 #define VIRTIO_MHP_COST_STUCK	0x20000000U
 #define VIRTIO_MHP_COST_FAILED	0x40000000U
+/* And to that of one that is the kernel's own: it comes after all others */
+#define VIRTIO_MHP_COST_KERNELS 0x80000000U
 /* Units in a row that may fail before the worker has rested from them */
 #define VIRTIO_MHP_FAILURES_MAX 4
 
@@ -72,7 +74,7 @@ static void virtio_mhp_unit_judge(struct virtio_mhp *vmhp, unsigned int unit,
 	u->suspicion = u->reason;
 	c->cost = virtio_mhp_cost_of_failed(u);
 	/* Where room was missing, nothing was tried. */
-	if (u->failed && !u->needs)
+	if (u->failed && !u->needs && !u->is_kernels)
 		return;
 	virtio_mhp_census_take(vmhp, unit, &census);
 	u->stuck_pfn = census.stuck_pfn;
@@ -81,6 +83,8 @@ static void virtio_mhp_unit_judge(struct virtio_mhp *vmhp, unsigned int unit,
 		min(virtio_mhp_census_cost(&census), VIRTIO_MHP_COST_STUCK - 1);
 	if (u->suspicion)
 		c->cost += VIRTIO_MHP_COST_STUCK;
+	if (u->is_kernels)
+		c->cost += VIRTIO_MHP_COST_KERNELS;
 }
 
 /* Not tried, because others like it are in vain. The host is told all the same */
@@ -109,7 +113,7 @@ static void virtio_mhp_put_off(struct virtio_mhp *vmhp,
 			i++;
 			continue;
 		}
-		if (reason || c->cost < VIRTIO_MHP_COST_FAILED)
+		if (reason || !vmhp->units[c->unit].failed)
 			virtio_mhp_unit_put_off(vmhp, c->unit);
 		*c = vmhp->candidates[--pass->nr];
 	}
@@ -243,8 +247,15 @@ static void virtio_mhp_pass_failed(struct virtio_mhp *vmhp,
 static int virtio_mhp_try(struct virtio_mhp *vmhp, struct virtio_mhp_pass *pass,
 			  const struct virtio_mhp_candidate *c)
 {
-	int rc = virtio_mhp_unit_vacate(vmhp, c->unit);
+	const struct virtio_mhp_unit *u = &vmhp->units[c->unit];
+	int rc;
 
+	/* Memory of its own is not to be moved, and it would say so at length. */
+	if (u->is_kernels && u->suspicion) {
+		virtio_mhp_unit_put_off(vmhp, c->unit);
+		return 0;
+	}
+	rc = virtio_mhp_unit_vacate(vmhp, c->unit);
 	if (rc == -EAGAIN)
 		return rc;
 	if (rc) {

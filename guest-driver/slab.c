@@ -9,6 +9,7 @@
  * the round.
  */
 #include <linux/memory.h>
+#include <linux/mm.h>
 #include <linux/notifier.h>
 #include <linux/pfn.h>
 
@@ -33,7 +34,8 @@ static int virtio_mhp_slab_spare(struct notifier_block *nb,
 
 	if (action != MEM_GOING_OFFLINE ||
 	    !virtio_mhp_blocks_contain(&vmhp->blocks, PFN_PHYS(arg->start_pfn),
-				       PFN_PHYS(arg->nr_pages)))
+				       PFN_PHYS(arg->nr_pages)) ||
+	    page_zonenum(pfn_to_page(arg->start_pfn)) != ZONE_MOVABLE)
 		return NOTIFY_DONE;
 	nb = virtio_mhp_next_notifier(nb);
 	for (; nb && !(ret & NOTIFY_STOP_MASK);

@@ -113,6 +113,14 @@ static ssize_t remainder_size_show(struct device *dev,
 }
 static DEVICE_ATTR_RO(remainder_size);
 
+static ssize_t kernel_blocks_size_show(struct device *dev,
+				       struct device_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%llu\n",
+			  virtio_mhp_kernel_size(virtio_mhp_of(dev)));
+}
+static DEVICE_ATTR_RO(kernel_blocks_size);
+
 /* What the administrator wants, and what that comes to with this kernel */
 static ssize_t memmap_show(struct device *dev, struct device_attribute *attr,
 			   char *buf)
@@ -242,6 +250,7 @@ static struct attribute *virtio_mhp_attrs[] = {
 	&dev_attr_kernel_memory_size.attr,
 	&dev_attr_reserve_size.attr,
 	&dev_attr_remainder_size.attr,
+	&dev_attr_kernel_blocks_size.attr,
 	&dev_attr_last_error.attr,
 	NULL,
 };

@@ -97,7 +97,15 @@ static int virtio_mhp_unit_make_room(struct virtio_mhp *vmhp, unsigned int unit,
 	return -ENOSPC;
 }
 
-static int virtio_mhp_unit_remove(struct virtio_mhp *vmhp, unsigned int unit)
+/**
+ * virtio_mhp_unit_remove() - offline and remove all of a unit, if it is easy
+ * @vmhp: the device
+ * @unit: a plugged unit
+ *
+ * Context: worker.
+ * Return: as virtio_mhp_mb_remove() of the block that it ended at.
+ */
+int virtio_mhp_unit_remove(struct virtio_mhp *vmhp, unsigned int unit)
 {
 	const unsigned int first =
 		virtio_mhp_unit_first_mb(&vmhp->blocks, unit);

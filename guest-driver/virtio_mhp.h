@@ -25,6 +25,7 @@
  *   retry.c    when what failed is tried again
  *   vacate.c   a unit out of Linux
  *   add.c      a unit into Linux
+ *   kernel.c   units for the kernel's own memory
  *   shrink.c   units out of Linux and back to the device
  *   grow.c     units from the device and into Linux
  *   recover.c  devices that break or are others than before
@@ -75,6 +76,22 @@ static inline void virtio_mhp_wake(struct virtio_mhp *vmhp,
 static inline u64 virtio_mhp_target_size(const struct virtio_mhp *vmhp)
 {
 	return READ_ONCE(vmhp->requested_size);
+}
+
+/**
+ * virtio_mhp_mb_is_kernels() - is a memory block for the kernel's own memory
+ * @vmhp: the device
+ * @mb: the memory block
+ *
+ * Context: any.
+ * Return: true if it is, false if it is for ZONE_MOVABLE.
+ */
+static inline bool virtio_mhp_mb_is_kernels(const struct virtio_mhp *vmhp,
+					    unsigned int mb)
+{
+	const unsigned int unit = virtio_mhp_unit_of_mb(&vmhp->blocks, mb);
+
+	return READ_ONCE(vmhp->units[unit].is_kernels);
 }
 
 /* ids.c: which devices are driven */
@@ -159,6 +176,8 @@ void virtio_mhp_interrupt(struct virtio_mhp *vmhp);
 void virtio_mhp_reserve_init(struct virtio_mhp *vmhp);
 void virtio_mhp_reserve_deinit(struct virtio_mhp *vmhp);
 void virtio_mhp_reserve_fill(struct virtio_mhp *vmhp);
+bool virtio_mhp_kernel_memory_is_short(const struct virtio_mhp *vmhp,
+				       unsigned long nr);
 int virtio_mhp_reserve_ready(struct virtio_mhp *vmhp);
 bool virtio_mhp_reserve_enter(const struct virtio_mhp *vmhp,
 			      unsigned int *cookie);
@@ -182,6 +201,7 @@ void virtio_mhp_take_up_request(struct virtio_mhp *vmhp);
 long virtio_mhp_until_due(const struct virtio_mhp *vmhp);
 
 /* vacate.c: a unit out of Linux */
+int virtio_mhp_unit_remove(struct virtio_mhp *vmhp, unsigned int unit);
 int virtio_mhp_unit_vacate(struct virtio_mhp *vmhp, unsigned int unit);
 
 /* add.c: a unit into Linux */
@@ -190,6 +210,14 @@ int virtio_mhp_unit_add(struct virtio_mhp *vmhp, unsigned int unit,
 void virtio_mhp_unit_skip(struct virtio_mhp *vmhp, unsigned int unit);
 void virtio_mhp_unit_roll_back(struct virtio_mhp *vmhp, unsigned int unit,
 			       u16 reason, int error);
+
+/* kernel.c: units for the kernel's own memory */
+u64 virtio_mhp_kernel_size(const struct virtio_mhp *vmhp);
+bool virtio_mhp_kernel_wants_unit(const struct virtio_mhp *vmhp,
+				  unsigned int unit);
+void virtio_mhp_kernel_supply(struct virtio_mhp *vmhp);
+void virtio_mhp_kernel_init(struct virtio_mhp *vmhp);
+void virtio_mhp_kernel_deinit(struct virtio_mhp *vmhp);
 
 /* shrink.c: units out of Linux and back to the device */
 int virtio_mhp_shrink(struct virtio_mhp *vmhp);

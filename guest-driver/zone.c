@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Every block in ZONE_MOVABLE, whatever the online policy and whatever
- * userspace does: onlining to any other zone is vetoed, and the worker onlines
- * through the block's own "state" attribute, with the kernel's own locks.
+ * userspace does: onlining to any other zone is vetoed, but for what is meant
+ * to be the kernel's own (kernel.c). The worker onlines through the block's own
+ * "state" attribute, with the kernel's own locks.
  *
  * The notifiers here also follow what happens to blocks: they alone move a
  * block between PLUGGED, OFFLINE and ONLINE. They run with the hotplug locks
@@ -132,6 +133,26 @@ static void virtio_mhp_help_shrinking(struct virtio_mhp *vmhp, unsigned int mb)
 		virtio_mhp_wake(vmhp, VIRTIO_MHP_RETRY);
 }
 
+/*
+ * What is for the kernel is not brought to ZONE_MOVABLE by its own policy,
+ * while userspace may do as it likes with it.
+ */
+static bool virtio_mhp_is_wrong_zone(const struct virtio_mhp *vmhp,
+				     unsigned int mb, int zone)
+{
+	if (virtio_mhp_mb_is_kernels(vmhp, mb))
+		return zone == ZONE_MOVABLE && current == vmhp->worker;
+	return zone != ZONE_MOVABLE;
+}
+
+/* Whatever it was for before. Context: lock held. */
+static void virtio_mhp_mb_is_users(struct virtio_mhp *vmhp, unsigned int mb)
+{
+	const unsigned int unit = virtio_mhp_unit_of_mb(&vmhp->blocks, mb);
+
+	WRITE_ONCE(vmhp->units[unit].is_kernels, false);
+}
+
 static int virtio_mhp_memory_notify(struct notifier_block *nb,
 				    unsigned long action, void *data)
 {
@@ -162,11 +183,13 @@ static int virtio_mhp_memory_notify(struct notifier_block *nb,
 
 	switch (action) {
 	case MEM_GOING_ONLINE:
-		if (page_zonenum(page) != ZONE_MOVABLE)
+		if (virtio_mhp_is_wrong_zone(vmhp, mb, page_zonenum(page)))
 			return notifier_from_errno(-EPERM);
 		break;
 	case MEM_ONLINE:
 		spin_lock(&vmhp->lock);
+		if (page_zonenum(page) == ZONE_MOVABLE)
+			virtio_mhp_mb_is_users(vmhp, mb);
 		virtio_mhp_mb_went(vmhp, mb, VIRTIO_MHP_MB_ONLINE,
 				   page_zone(page)->name);
 		spin_unlock(&vmhp->lock);
@@ -341,7 +364,8 @@ static int virtio_mhp_mb_check_pages(struct virtio_mhp *vmhp, unsigned int mb)
 	const u32 memmap_size = vmhp->mbs[mb].memmap_size;
 	const unsigned long usable = PHYS_PFN(addr + memmap_size);
 
-	if (page_zonenum(pfn_to_page(usable)) != ZONE_MOVABLE)
+	if (page_zonenum(pfn_to_page(usable)) != ZONE_MOVABLE &&
+	    !virtio_mhp_mb_is_kernels(vmhp, mb))
 		return -EPERM;
 	if (memmap_size && !PageVmemmapSelfHosted(pfn_to_page(PHYS_PFN(addr))))
 		return -EOPNOTSUPP;
@@ -372,7 +396,7 @@ static int virtio_mhp_mb_check(struct virtio_mhp *vmhp, unsigned int mb,
 }
 
 /**
- * virtio_mhp_mb_online() - online an added memory block to ZONE_MOVABLE
+ * virtio_mhp_mb_online() - online an added memory block to its zone
  * @vmhp: the device
  * @mb: a memory block that is OFFLINE, or ONLINE by the kernel's policy
  *
@@ -387,7 +411,10 @@ int virtio_mhp_mb_online(struct virtio_mhp *vmhp, unsigned int mb)
 
 	if (!dev)
 		return -ENODEV;
-	rc = virtio_mhp_store_state(vmhp, dev, "online_movable");
+	rc = virtio_mhp_store_state(vmhp, dev,
+				    virtio_mhp_mb_is_kernels(vmhp, mb)
+					    ? "online_kernel"
+					    : "online_movable");
 	virtio_mhp_dbg(vmhp, "online %#llx: %d\n",
 		       virtio_mhp_mb_addr(&vmhp->blocks, mb), rc);
 	/* That it was online already is -EINVAL too. */

@@ -4,12 +4,15 @@
  */
 #include "tools.h"
 
+#include <linux/io_uring.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/sysinfo.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #define PAGE_SIZE 4096UL
@@ -76,6 +79,30 @@ static void fill_free_all_but(char *memory, size_t size, size_t stays,
     }
 }
 
+/* Buffers for I/O, which may be no larger than a GiB each */
+#define FILL_BUFFER_MAX (1UL << 30)
+#define FILL_BUFFERS_MAX 64
+
+/* Pins all of it for as long as the process lives */
+static int fill_register(char *memory, size_t size)
+{
+    struct iovec buffers[FILL_BUFFERS_MAX];
+    struct io_uring_params params = {0};
+    int fd = (int)syscall(SYS_io_uring_setup, 1, &params);
+    unsigned nb = 0;
+
+    for (size_t done = 0; done < size && nb < FILL_BUFFERS_MAX; nb++) {
+        size_t left = size - done;
+
+        buffers[nb].iov_base = memory + done;
+        buffers[nb].iov_len = left < FILL_BUFFER_MAX ? left : FILL_BUFFER_MAX;
+        done += buffers[nb].iov_len;
+    }
+    return fd < 0 ? fd
+                  : (int)syscall(SYS_io_uring_register, fd,
+                                 IORING_REGISTER_BUFFERS, buffers, nb);
+}
+
 int tool_fill(int argc, char **argv)
 {
     size_t size = argc == 3 ? strtoul(argv[2], NULL, 10) * MIB : 0;
@@ -84,13 +111,15 @@ int tool_fill(int argc, char **argv)
     int is_fragmented = is_locked || strcmp(kind, "fragments") == 0;
     int is_thp = strcmp(kind, "thp") == 0;
     int is_noise = strcmp(kind, "noise") == 0;
+    int is_pinned = strcmp(kind, "pinned") == 0;
     size_t filled = is_fragmented ? fill_more_than(size) : size;
     char *memory;
 
-    if (!size || (!is_fragmented && !is_thp && !is_noise &&
+    if (!size || (!is_fragmented && !is_thp && !is_noise && !is_pinned &&
                   strcmp(kind, "pages") != 0)) {
-        fprintf(stderr,
-                "usage: mhp-fill pages|noise|thp|fragments|locked MIB\n");
+        fprintf(
+            stderr,
+            "usage: mhp-fill pages|noise|thp|fragments|locked|pinned MIB\n");
         return 2;
     }
     memory = fill_map(filled, is_thp ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
@@ -103,6 +132,10 @@ int tool_fill(int argc, char **argv)
     }
     if (is_locked && mlock(memory, filled) < 0) {
         perror("cannot lock the memory");
+        return 1;
+    }
+    if (is_pinned && fill_register(memory, filled) < 0) {
+        perror("cannot register the memory for I/O");
         return 1;
     }
     if (is_fragmented) {
