@@ -108,7 +108,10 @@ static bool has_kernels_alone(void *opaque, GError **error)
                klog_count(blocks, "Normal");
 }
 
-/* Of what stays the kernel does not complain */
+/*
+ * Of what stays the kernel does not complain, unless its page came when the
+ * block was seen to have none, which is not so twice.
+ */
 static void shrink_to_kernels(Guest *guest)
 {
     g_autoptr(GError) error = NULL;
@@ -121,8 +124,7 @@ static void shrink_to_kernels(Guest *guest)
         g_test_message("%s", blocks);
     }
     g_assert_no_error(error);
-    nb_kernels(guest);
-    g_assert_cmpuint(nb_in_log(guest, "page dumped because"), ==, 0);
+    g_assert_cmpuint(nb_in_log(guest, "unmovable page"), <=, nb_kernels(guest));
     g_assert_cmpuint(nb_in_log(guest, "Out of memory"), ==, 0);
 }
 
