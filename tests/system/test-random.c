@@ -282,6 +282,33 @@ static void step_reset(void)
     system_load_driver(guest, "");
 }
 
+/* More than a guest of 1 GiB has, and less than it has with two blocks */
+#define KERNEL_MIB 1000
+#define KERNEL_BLOCKS "/sys/module/mhp_vmemmap_mem/parameters/kernel_blocks"
+#define KERNEL_MEMORY "/sys/module/mhp_kernel/parameters"
+
+/* Blocks that the kernel has had for itself can stay: then all begins anew */
+static void step_kernel_memory(void)
+{
+    int status;
+
+    status = system_status(guest,
+                           "[ -e " KERNEL_MEMORY " ] ||"
+                           " insmod /lib/modules/mhp_kernel.ko;"
+                           "echo demand:256M >" KERNEL_BLOCKS ";"
+                           "echo 1 >" KERNEL_MEMORY "/gives_up;"
+                           "echo %u >" KERNEL_MEMORY "/mib 2>/dev/null",
+                           KERNEL_MIB);
+    dprintf(trace, "%s", status ? " (none)" : "");
+    step_burst();
+    g_free(system_run(guest, "echo 0 >" KERNEL_MEMORY "/mib;"
+                             "echo off >" KERNEL_BLOCKS));
+    if (system_attr(guest, "kernel_blocks_size")) {
+        dprintf(trace, " and reset");
+        step_reset();
+    }
+}
+
 static const struct {
     const char *name;
     unsigned weight;
@@ -302,6 +329,7 @@ static const struct {
     {"block_timeout_ms", 3, step_timeout},
     {"write the file", 8, step_write_file},
     {"check the file", 8, check_file},
+    {"kernel memory", 2, step_kernel_memory},
     {"reset", 1, step_reset},
 };
 
