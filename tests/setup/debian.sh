@@ -92,7 +92,7 @@ pack_initramfses() {
     in_guest "$name" sh -c "cp $modules /var/tmp/ && echo mhp_vmemmap_mem >>$modules"
     in_guest "$name" mkinitramfs -o /var/tmp/early.cpio "$release"
     in_guest "$name" mv /var/tmp/modules $modules
-    in_guest "$name" dracut --force --no-hostonly --add-drivers mhp_vmemmap_mem \
+    in_guest "$name" dracut --force --no-hostonly --add mhp-vmemmap-mem \
         /var/tmp/dracut.cpio "$release"
     as_root cat "$dir/root/var/tmp/plain.cpio" >"$dir/initramfs.cpio"
     as_root cat "$dir/root/var/tmp/early.cpio" >"$dir/early-initramfs-tools.cpio"
