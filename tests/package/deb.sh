@@ -50,8 +50,9 @@ for file in kernel-command-line.md sized-at-boot.md examples/mhp-vmemmap-mem.cfg
     changelog.gz README.md; do
     grep -q "^/usr/share/doc/$package/$file$" <<<"$files" || fail "the package has no $file: $files"
 done
-if grep -vE '^/(\.|usr(/src(/.*)?|/share(/doc(/.*)?)?)?)$' <<<"$files" |
+if grep -vE '^/(\.|usr(/src(/.*)?|/share(/doc(/.*)?|/initramfs-tools(/hooks(/mhp-vmemmap-mem)?)?)?)?)$' <<<"$files" |
     grep -vE '^/usr/lib(/(udev|udev/rules\.d|systemd|systemd/system|systemd/system/kdump-tools-dump\.service\.d|mhp-vmemmap-mem)|/.*/(70-)?mhp-.*)?$' |
+    grep -vE '^/usr/lib/dracut(/modules\.d(/90mhp-vmemmap-mem(/module-setup\.sh)?)?)?$' |
     grep -vFx /usr/lib/mhp-vmemmap-mem/adjust; then
     fail "these files are in places where they should not be"
 fi
