@@ -99,6 +99,12 @@ static void virtio_mhp_unit_put_off(struct virtio_mhp *vmhp, unsigned int unit)
 	virtio_mhp_report(vmhp, unit, u->suspicion, -EBUSY);
 }
 
+/* Memory of its own is not to be moved, and it would say so at length. */
+static bool virtio_mhp_is_stuck_kernels(const struct virtio_mhp_unit *u)
+{
+	return u->is_kernels && u->suspicion;
+}
+
 /* Puts off the candidates that look stuck, or only those for one @reason */
 static void virtio_mhp_put_off(struct virtio_mhp *vmhp,
 			       struct virtio_mhp_pass *pass, u16 reason)
@@ -113,7 +119,8 @@ static void virtio_mhp_put_off(struct virtio_mhp *vmhp,
 			i++;
 			continue;
 		}
-		if (reason || !vmhp->units[c->unit].failed)
+		if (reason || c->cost < VIRTIO_MHP_COST_FAILED ||
+		    virtio_mhp_is_stuck_kernels(&vmhp->units[c->unit]))
 			virtio_mhp_unit_put_off(vmhp, c->unit);
 		*c = vmhp->candidates[--pass->nr];
 	}
@@ -250,8 +257,7 @@ static int virtio_mhp_try(struct virtio_mhp *vmhp, struct virtio_mhp_pass *pass,
 	const struct virtio_mhp_unit *u = &vmhp->units[c->unit];
 	int rc;
 
-	/* Memory of its own is not to be moved, and it would say so at length. */
-	if (u->is_kernels && u->suspicion) {
+	if (virtio_mhp_is_stuck_kernels(u)) {
 		virtio_mhp_unit_put_off(vmhp, c->unit);
 		return 0;
 	}

@@ -98,7 +98,7 @@ static int virtio_mhp_unit_make_room(struct virtio_mhp *vmhp, unsigned int unit,
 }
 
 /**
- * virtio_mhp_unit_remove() - offline and remove all of a unit, if it is easy
+ * virtio_mhp_unit_remove() - offline and remove all of a unit
  * @vmhp: the device
  * @unit: a plugged unit
  *
