@@ -164,20 +164,55 @@ static void assert_starts_again(Vm *vm)
     g_assert_no_error(error);
 }
 
+/* A QEMU of ours instead of the wanted one, until it is freed */
+typedef struct StandIn {
+    char *dir;
+    char *qemu;
+    char *wanted;
+} StandIn;
+
+static StandIn *stand_in_new(const char *script)
+{
+    StandIn *stand_in = g_new0(StandIn, 1);
+    g_autoptr(GError) error = NULL;
+
+    stand_in->dir = g_dir_make_tmp("mhp-XXXXXX", &error);
+    g_assert_no_error(error);
+    stand_in->qemu = g_build_filename(stand_in->dir, "qemu", NULL);
+    g_file_set_contents_full(stand_in->qemu, script, -1,
+                             G_FILE_SET_CONTENTS_NONE, 0755, &error);
+    g_assert_no_error(error);
+    stand_in->wanted = g_strdup(g_getenv("MHP_QEMU"));
+    g_setenv("MHP_QEMU", stand_in->qemu, TRUE);
+    return stand_in;
+}
+
+static void stand_in_free(StandIn *stand_in)
+{
+    g_autofree char *tried = g_strconcat(stand_in->qemu, ".tried", NULL);
+
+    if (stand_in->wanted) {
+        g_setenv("MHP_QEMU", stand_in->wanted, TRUE);
+    } else {
+        g_unsetenv("MHP_QEMU");
+    }
+    g_assert_no_errno(unlink(tried));
+    g_assert_no_errno(unlink(stand_in->qemu));
+    g_assert_no_errno(rmdir(stand_in->dir));
+    g_free(stand_in->wanted);
+    g_free(stand_in->qemu);
+    g_free(stand_in->dir);
+    g_free(stand_in);
+}
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(StandIn, stand_in_free)
+
 static void test_starts_again(const void *failing_qemu)
 {
-    g_autofree char *dir = g_dir_make_tmp("mhp-XXXXXX", NULL);
-    g_autofree char *qemu = g_build_filename(dir, "qemu", NULL);
-    g_autofree char *tried = g_strconcat(qemu, ".tried", NULL);
-    g_autofree char *wanted = g_strdup(g_getenv("MHP_QEMU"));
+    g_autoptr(StandIn) stand_in = stand_in_new(failing_qemu);
     g_autoptr(GError) error = NULL;
-    g_autoptr(Vm) vm = NULL;
+    g_autoptr(Vm) vm = vm_new();
 
-    g_file_set_contents_full(qemu, failing_qemu, -1, G_FILE_SET_CONTENTS_NONE,
-                             0755, &error);
-    g_assert_no_error(error);
-    g_setenv("MHP_QEMU", qemu, TRUE);
-    vm = vm_new();
     vm_add_args(vm, "-machine", "none", "-accel", "tcg", NULL);
     vm_add_log(vm, VM_CONSOLE);
     vm_add_channel(vm, "channel");
@@ -186,15 +221,25 @@ static void test_starts_again(const void *failing_qemu)
     wait_until(has_met_stock_fault, vm, END_MS, "a fault", &error);
     g_assert_no_error(error);
     assert_starts_again(vm);
+}
 
-    if (wanted) {
-        g_setenv("MHP_QEMU", wanted, TRUE);
-    } else {
-        g_unsetenv("MHP_QEMU");
+/* Whoever runs the tests then runs it once more */
+static void test_abort_tells_of_fault(void)
+{
+    g_autoptr(StandIn) stand_in = NULL;
+
+    if (g_test_subprocess()) {
+        g_autoptr(Vm) vm = vm_new();
+        g_autoptr(GError) error = NULL;
+
+        g_assert_false(vm_start(vm, &error));
+        abort(); /* as GLib does, unless in a subprocess */
     }
-    g_assert_no_errno(unlink(tried));
-    g_assert_no_errno(unlink(qemu));
-    g_assert_no_errno(rmdir(dir));
+    stand_in = stand_in_new(aborting_qemu);
+    g_test_trap_subprocess(NULL, 0, G_TEST_SUBPROCESS_DEFAULT);
+    g_test_trap_assert_failed();
+    g_test_trap_assert_stderr("*the emulator ended this by a fault of its "
+                              "own*");
 }
 
 /* Others are not tried again: their cause is to be looked for */
@@ -205,7 +250,13 @@ static void test_own_fault_is_no_stock_fault(void)
 
     vm_add_args(vm, "-device", "nonsense", NULL);
     g_assert_false(vm_start(vm, &error));
+    if (g_test_subprocess()) {
+        abort();
+    }
     g_assert_false(vm_met_stock_fault(vm));
+    g_test_trap_subprocess(NULL, 0, G_TEST_SUBPROCESS_DEFAULT);
+    g_test_trap_assert_failed();
+    g_test_trap_assert_stderr_unmatched("*fault of its own*");
 }
 
 int main(int argc, char **argv)
@@ -230,6 +281,9 @@ int main(int argc, char **argv)
     g_test_add_data_func("/virtio-mhp/harness/vm/QEMU starts again after it "
                          "has lost a vCPU",
                          hanging_qemu, test_starts_again);
+    g_test_add_func("/virtio-mhp/harness/vm/a test that such a fault ends says "
+                    "so",
+                    test_abort_tells_of_fault);
     g_test_add_func("/virtio-mhp/harness/vm/another fault is none of its own",
                     test_own_fault_is_no_stock_fault);
     g_test_add_func("/virtio-mhp/harness/vm/an event is kept until it is asked "

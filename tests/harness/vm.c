@@ -33,28 +33,12 @@ struct Vm {
     Qmp *qmp;
 };
 
-#define VM_STDERR "stderr"
-
 /* What QEMU writes to or reads from, under a number that its arguments name */
 typedef struct VmStream {
     int fd;
     Channel *channel; /* or NULL: a log, or QMP */
     char *log;
 } VmStream;
-
-/*
- * QEMU 10.0 under TCG, while the guest's kernel gives out addresses to PCI
- * devices: a vCPU looks into a memory map that has been replaced. Or a vCPU
- * that has just come up gets no timer interrupts, and the guest waits for it.
- */
-static const struct {
-    const char *log;
-    const char *text;
-} vm_stock_faults[] = {
-    {VM_STDERR, "iotlb_to_section: Assertion"},
-    {VM_STDERR, "msix_table_mmio_write: Assertion"},
-    {VM_CONSOLE, "rcu_preempt kthread timer wakeup didn't happen"},
-};
 
 /* Runs in the child, before QEMU */
 static void vm_child_setup(gpointer parent)
@@ -256,10 +240,12 @@ bool vm_wait_exit(Vm *vm, unsigned timeout_ms, int *exit_status, GError **error)
 
 bool vm_met_stock_fault(Vm *vm)
 {
-    for (size_t i = 0; i < G_N_ELEMENTS(vm_stock_faults); i++) {
-        g_autofree char *said = vm_log(vm, vm_stock_faults[i].log);
+    static const char *const logs[] = {VM_STDERR, VM_CONSOLE};
 
-        if (strstr(said, vm_stock_faults[i].text)) {
+    for (size_t i = 0; i < G_N_ELEMENTS(logs); i++) {
+        g_autofree char *said = vm_log(vm, logs[i]);
+
+        if (is_stock_fault(logs[i], said)) {
             return true;
         }
     }

@@ -11,6 +11,7 @@
 #define MHP_VM_H
 
 #include "qmp.h"
+#include "stock-faults.h"
 
 typedef struct Vm Vm;
 
@@ -52,9 +53,6 @@ void vm_add_plugin(Vm *vm);
  */
 Channel *vm_add_channel(Vm *vm, const char *id);
 
-/* The log that guest.c sends the guest's console to */
-#define VM_CONSOLE "console"
-
 /* Append a chardev @id whose output vm_log(vm, id) returns */
 void vm_add_log(Vm *vm, const char *id);
 
@@ -75,8 +73,7 @@ bool vm_connect(Vm *vm, GError **error);
 bool vm_run(Vm *vm, unsigned timeout_ms, int *exit_status, GError **error);
 
 /*
- * Has it said what is known to be a fault of the emulator's own, once in some
- * thousand boots, with no device of ours in use?
+ * Have its logs VM_STDERR and VM_CONSOLE told of a fault of the emulator's own?
  */
 bool vm_met_stock_fault(Vm *vm);
 
