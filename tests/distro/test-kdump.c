@@ -96,7 +96,8 @@ static void crash(Guest *guest)
 
 static void check_dump(Guest *guest, uint64_t region, uint64_t marked)
 {
-    g_autofree char *files = system_run(guest, "cd /var/crash; find . -type f");
+    g_autofree char *files = system_run(guest, "find /var/crash -type f |"
+                                               " xargs ls -s --block-size=M");
     g_autofree char *script = NULL, *text = NULL;
 
     g_test_message("%s", files);
