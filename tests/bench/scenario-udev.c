@@ -33,6 +33,7 @@ static bool udev_there_and_back(Bench *bench, unsigned peer, PeerGuest *pg,
 {
     uint64_t size = bench->is_quick ? UDEV_QUICK_SIZE : UDEV_SIZE;
     g_autofree char *output = guest_runf(pg->guest, error, "%s", state->script);
+    g_autofree char *settled = NULL;
     const char *name = bench->peers[peer]->name;
     unsigned gib = (unsigned)(size / GiB);
     Measured m;
@@ -43,7 +44,9 @@ static bool udev_there_and_back(Bench *bench, unsigned peer, PeerGuest *pg,
     bench_note_limit(bench, "udev", peer, &m);
     results_add(bench->results, "udev", state->name, gib, &udev_grow, name,
                 measured_seconds(&m));
-    if (!measure_resize(pg, 0, UDEV_LIMIT_MS, &m, error)) {
+    /* What is run because of the growth is no part of the shrink */
+    settled = guest_runf(pg->guest, error, "udevadm settle");
+    if (!settled || !measure_resize(pg, 0, UDEV_LIMIT_MS, &m, error)) {
         return false;
     }
     bench_note_limit(bench, "udev", peer, &m);
