@@ -4,6 +4,8 @@
  */
 #include "support.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "accel.h"
@@ -189,6 +191,38 @@ char *system_run(Guest *guest, const char *format, ...)
                        &error);
     g_assert_no_error(error);
     return g_strchomp(output);
+}
+
+char *system_hold(Guest *guest, const char *word, const char *format, ...)
+{
+    g_autofree char *command = NULL;
+    va_list ap;
+
+    va_start(ap, format);
+    command = g_strdup_vprintf(format, ap);
+    va_end(ap);
+    return system_run(guest,
+                      "rm -f /tmp/hold; mkfifo /tmp/hold;"
+                      "%s >/tmp/hold 2>&1 & echo $! >>/tmp/held-%s;"
+                      "read -r line </tmp/hold; echo $line;"
+                      "case $line in '%s '*) ;; *) exit 1 ;; esac",
+                      command, word, word);
+}
+
+void system_let_go(Guest *guest, const char *word)
+{
+    g_free(system_run(guest, "kill $(cat /tmp/held-%s) && rm /tmp/held-%s",
+                      word, word));
+}
+
+uint64_t system_pin(Guest *guest, uint64_t addr, uint64_t size)
+{
+    g_autofree char *text = system_hold(
+        guest, "pinned", "mhp-pin %" PRIx64 " %" PRIx64, addr, size);
+    uint64_t page;
+
+    g_assert_cmpint(sscanf(text, "pinned %" SCNx64, &page), ==, 1);
+    return page;
 }
 
 int system_status(Guest *guest, const char *format, ...)

@@ -70,6 +70,17 @@ void system_check_klog(Guest *guest);
 /* Run a script that must end with status 0; its output without the last \n */
 char *system_run(Guest *guest, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
+/*
+ * Start a tool that says @word and a number when it is ready, and then holds
+ * what it has; what it says
+ */
+char *system_hold(Guest *guest, const char *word, const char *format, ...)
+    G_GNUC_PRINTF(3, 4);
+/* End all that have said so */
+void system_let_go(Guest *guest, const char *word);
+/* Have a page in this range held until system_let_go("pinned"); its address */
+uint64_t system_pin(Guest *guest, uint64_t addr, uint64_t size);
+
 /* Run a script and return its status */
 int system_status(Guest *guest, const char *format, ...) G_GNUC_PRINTF(2, 3);
 

@@ -162,18 +162,13 @@ static void wait_for_pinned_block(void)
 static void test_pinned(void)
 {
     system_resize(guest, SHRINK_FROM);
-    g_free(system_run(
-        guest,
-        "rm -f /tmp/pin; mkfifo /tmp/pin;"
-        "mhp-pin %" PRIx64 " %" PRIx64 " >/tmp/pin 2>&1 &"
-        "echo $! >/tmp/pid; read -r line </tmp/pin; [ \"${line%% *}\" = pinned ]",
-        system_addr(guest), GROWTH + MEMORY_BLOCK_SIZE));
+    system_pin(guest, system_addr(guest), GROWTH + MEMORY_BLOCK_SIZE);
     /* An attempt takes as long as the test needs to ask for something else */
     g_free(system_run(guest, "cd /sys/module/mhp_vmemmap_mem/parameters &&"
                              " echo 10000 >block_timeout_ms"));
     check_limit(0, SHRINK_FROM, wait_for_pinned_block);
-    g_free(system_run(guest, "kill $(cat /tmp/pid);"
-                             "cd /sys/module/mhp_vmemmap_mem/parameters &&"
+    system_let_go(guest, "pinned");
+    g_free(system_run(guest, "cd /sys/module/mhp_vmemmap_mem/parameters &&"
                              " echo 500 >block_timeout_ms"));
     system_resize(guest, 0);
 }

@@ -77,17 +77,14 @@ static void test_nothing_new_is_not_told(void)
     g_autoptr(GPtrArray) events = NULL;
 
     system_resize(guest, GROWTH);
-    g_free(system_run(guest,
-                      "rm /tmp/events; mhp-pin %" PRIx64 " %" PRIx64
-                      " >/tmp/pin & echo $! >/tmp/pid;"
-                      "until grep -qs pinned /tmp/pin; do sleep 0.1; done",
-                      addr, (uint64_t)MEMORY_BLOCK_SIZE));
+    g_free(system_run(guest, "rm /tmp/events"));
+    system_pin(guest, addr, MEMORY_BLOCK_SIZE);
     system_request(guest, 0);
     wait_told(MEMORY_BLOCK_SIZE, 0, MEMORY_BLOCK_SIZE);
     tracing_start(guest, TRACING_OURS);
     system_request(guest, 0);
     events = tracing_wait(guest, "virtio_mhp_resize_end", STUCK);
-    g_free(system_run(guest, "kill $(cat /tmp/pid)"));
+    system_let_go(guest, "pinned");
     wait_told(0, 0, 0);
     g_assert_cmpuint(count("^virtio change "), ==, 2);
 }

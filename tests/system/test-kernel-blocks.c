@@ -187,14 +187,10 @@ static void test_pinned(void)
     Guest *guest = boot(GUEST_BOOT_SIZE, GROWTH, "kernel_blocks=demand");
     unsigned nb;
 
-    g_free(system_run(
-        guest, "mhp-fill pinned 1500 >/tmp/fill 2>&1 & echo $! >/tmp/pid;"
-               "while kill -0 $(cat /tmp/pid) 2>/dev/null &&"
-               " ! grep -q filled /tmp/fill; do sleep 0.1; done;"
-               "grep filled /tmp/fill || { cat /tmp/fill; exit 1; }"));
+    g_free(system_hold(guest, "filled", "mhp-fill pinned 1500"));
     nb = nb_kernels(guest);
     g_assert_cmpuint(nb, >=, 4);
-    g_free(system_run(guest, "kill $(cat /tmp/pid)"));
+    system_let_go(guest, "filled");
     shrink_to_kernels(guest);
     system_end(guest);
 }

@@ -255,23 +255,17 @@ static void test_walkers(void)
 static void test_first_block_goes_first(void)
 {
     g_autoptr(GArray) before = NULL, after = NULL;
-    g_autofree char *pinned = NULL;
 
     resize(2 * MEMORY_BLOCK_SIZE);
     before = system_blocks(guest);
-    pinned = system_run(
-        guest,
-        "mhp-pin %" PRIx64 " %" PRIx64 " 1 >/tmp/pinned & echo $! >/tmp/pin;"
-        "while kill -0 $! && ! [ -s /tmp/pinned ]; do usleep 1000; done;"
-        "cat /tmp/pinned",
-        block_addr(before, 1), MEMORY_BLOCK_SIZE);
-    g_assert_true(g_str_has_prefix(pinned, "pinned "));
+    g_free(system_hold(guest, "pinned", "mhp-pin %" PRIx64 " %" PRIx64 " 1",
+                       block_addr(before, 1), MEMORY_BLOCK_SIZE));
     resize(MEMORY_BLOCK_SIZE);
     after = system_blocks(guest);
     g_assert_cmpuint(after->len, ==, 1);
     g_assert_cmphex(block_addr(after, 0), ==, block_addr(before, 1));
     g_assert_cmpuint(memdev_count_self_hosted(after), ==, 1);
-    g_free(system_run(guest, "kill $(cat /tmp/pin)"));
+    system_let_go(guest, "pinned");
 }
 
 /* Those that are offline go before others, which may be empty as well */

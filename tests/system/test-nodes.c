@@ -4,6 +4,8 @@
  * nodes, if there are any: with no room there, they have to move within the
  * block's own.
  */
+#include <inttypes.h>
+
 #include "support.h"
 
 #define GROWTH (4 * GiB)
@@ -39,11 +41,8 @@ static Guest *boot(void)
 /* On the CPU of the device's node, which has by far the most memory */
 static void use_some(Guest *guest)
 {
-    g_free(system_run(guest,
-                      "taskset 1 mhp-fill fragments %u >/tmp/fill 2>&1 &"
-                      "while kill -0 $! && ! grep -q filled /tmp/fill; do"
-                      " sleep 0.1; done; kill -0 $!",
-                      USED_MIB));
+    g_free(system_hold(guest, "filled", "taskset 1 mhp-fill fragments %u",
+                       USED_MIB));
 }
 
 static void test_within_the_node(void)
@@ -54,10 +53,9 @@ static void test_within_the_node(void)
     use_some(guest);
     system_resize(guest, LEFT);
     kills = system_run(guest,
-                       "killall -0 mhp-fill;"
                        "awk '$1 == \"oom_kill\" { print $2 }' /proc/vmstat");
     g_assert_cmpstr(kills, ==, "0");
-    g_free(system_run(guest, "killall mhp-fill"));
+    system_let_go(guest, "filled");
     system_resize(guest, 0);
     system_end(guest);
 }
@@ -70,19 +68,14 @@ static void test_pinned(void)
 
     use_some(guest);
     /* One in each of so many blocks, more than may stay */
-    g_free(
-        system_run(guest,
-                   "mhp-pins %lx %lx %lx 16 >/tmp/pins 2>&1 &"
-                   "for i in $(seq 600); do grep -q pinned /tmp/pins && exit;"
-                   " kill -0 $! || break; sleep 0.1; done;"
-                   "cat /tmp/pins; exit 1",
-                   (unsigned long)addr, (unsigned long)GROWTH,
-                   (unsigned long)MEMORY_BLOCK_SIZE));
+    g_free(system_hold(guest, "pinned",
+                       "mhp-pins %" PRIx64 " %" PRIx64 " %" PRIx64 " 16", addr,
+                       (uint64_t)GROWTH, (uint64_t)MEMORY_BLOCK_SIZE));
     system_request(guest, LEFT);
     system_wait_below(guest, GROWTH - 2 * MEMORY_BLOCK_SIZE);
-    g_free(system_run(guest, "killall mhp-pins"));
+    system_let_go(guest, "pinned");
     system_wait_size(guest, LEFT);
-    g_free(system_run(guest, "killall mhp-fill"));
+    system_let_go(guest, "filled");
     system_resize(guest, 0);
     system_end(guest);
 }

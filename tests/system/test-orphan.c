@@ -152,12 +152,8 @@ static void test_with_pinned_page(void)
     gint64 start, time;
 
     system_resize(guest, 512 * MiB);
-    g_free(system_run(guest,
-                      "mhp-pin %" PRIx64 " %" PRIx64 " >/tmp/pin &"
-                      "echo $! >/tmp/pid;"
-                      "until grep -s pinned /tmp/pin; do sleep 0.1; done",
-                      system_addr(guest) + 2 * MEMORY_BLOCK_SIZE,
-                      (uint64_t)MEMORY_BLOCK_SIZE));
+    system_pin(guest, system_addr(guest) + 2 * MEMORY_BLOCK_SIZE,
+               MEMORY_BLOCK_SIZE);
     system_request(guest, 0);
     system_wait_below(guest, MEMORY_BLOCK_SIZE);
     start = g_get_monotonic_time();
@@ -167,7 +163,7 @@ static void test_with_pinned_page(void)
     g_assert_cmpint(time, <, UNBIND_SECONDS * G_USEC_PER_SEC);
     give_back(false);
     g_assert_cmpuint(system_attr(guest, "plugged_size"), ==, MEMORY_BLOCK_SIZE);
-    g_free(system_run(guest, "kill $(cat /tmp/pid)"));
+    system_let_go(guest, "pinned");
     tear_down();
 }
 

@@ -123,12 +123,7 @@ static void test_incomplete_unit(void)
     g_autoptr(GError) error = NULL;
 
     system_resize(guest, UNIT_SIZE);
-    g_free(system_run(guest,
-                      "rm -f /tmp/pin; mkfifo /tmp/pin;"
-                      "mhp-pin %" PRIx64 " %" PRIx64 " >/tmp/pin 2>&1 &"
-                      "echo $! >/tmp/pid; read -r line </tmp/pin;"
-                      "echo $line; [ \"${line%%%% *}\" = pinned ]",
-                      addr, (uint64_t)MEMORY_BLOCK_SIZE));
+    system_pin(guest, addr, MEMORY_BLOCK_SIZE);
     /* Time for the other block to go, even on a slow machine */
     set_deadline(3000);
     system_request(guest, 0);
@@ -142,7 +137,7 @@ static void test_incomplete_unit(void)
     /* It gets its part by itself when that is free again */
     take(0, 1);
     system_wait_attr(guest, "online_size", 3 * UNIT_SIZE);
-    g_free(system_run(guest, "kill $(cat /tmp/pid)"));
+    system_let_go(guest, "pinned");
     tear_down();
 }
 

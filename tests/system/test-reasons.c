@@ -82,29 +82,10 @@ static void shrink(void)
     system_request(guest, 0);
 }
 
-/* Start a tool that says @word when it is ready and then holds what it has */
-static void start_holder(const char *command, const char *word)
-{
-    g_free(system_run(guest,
-                      "rm -f /tmp/hold; mkfifo /tmp/hold;"
-                      "%s >/tmp/hold 2>&1 & echo $! >>/tmp/pids;"
-                      "read -r line </tmp/hold; echo $line;"
-                      "[ \"${line%% *}\" = %s ]",
-                      command, word));
-}
-
-/* All that were started */
-static void end_holders(void)
-{
-    g_free(system_run(guest, "kill $(cat /tmp/pids) && rm /tmp/pids"));
-}
-
 static void pin_by(const char *tool, const char *more)
 {
-    g_autofree char *command = g_strdup_printf(
-        "%s %" PRIx64 " %" PRIx64 " %s", tool, system_addr(guest), RANGE, more);
-
-    start_holder(command, "pinned");
+    g_free(system_hold(guest, "pinned", "%s %" PRIx64 " %" PRIx64 " %s", tool,
+                       system_addr(guest), RANGE, more));
 }
 
 static void pin(void)
@@ -139,7 +120,7 @@ static void test_pinned(void)
     events = tracing_wait(guest, "virtio_mhp_vacate", PINNED);
     g_assert_cmpuint(tracing_count(events, "virtio_mhp_vacate", "=pinned"), ==,
                      1);
-    end_holders();
+    system_let_go(guest, "pinned");
     tear_down();
 }
 
@@ -160,7 +141,7 @@ static void test_new_request(void)
 
     shrink();
     g_ptr_array_unref(tracing_wait(guest, "virtio_mhp_vacate", PINNED));
-    end_holders();
+    system_let_go(guest, "pinned");
     tear_down();
 }
 
@@ -199,7 +180,7 @@ static void test_pinned_among_others(void)
     }
     g_free(system_run(guest, "kill $(cat /tmp/others); echo madvise >" THP));
     set_deadline(500);
-    end_holders();
+    system_let_go(guest, "pinned");
     system_request(guest, 0);
     tear_down();
 }
@@ -256,9 +237,9 @@ static void test_hugetlb_among_isolated(void)
 {
     /* Boot memory is full of holes; locked pages are on none of its lists */
     g_free(system_run(guest, "echo 0 >" COMPACT_LOCKED));
-    start_holder("mhp-fill locked 400", "filled");
+    g_free(system_hold(guest, "filled", "mhp-fill locked 400"));
     system_resize(guest, MEMORY_BLOCK_SIZE);
-    start_holder("mhp-fill pages 16", "filled");
+    g_free(system_hold(guest, "filled", "mhp-fill pages 16"));
     g_free(system_run(
         guest,
         "echo %u >" HUGEPAGES ";"
@@ -270,7 +251,7 @@ static void test_hugetlb_among_isolated(void)
     g_assert_cmpuint(system_size(guest), ==, MEMORY_BLOCK_SIZE);
     g_free(system_run(guest, "umount /tmp/huge && echo 0 >" HUGEPAGES ";"
                              "echo 1 >" COMPACT_LOCKED));
-    end_holders();
+    system_let_go(guest, "filled");
     tear_down();
 }
 
@@ -337,7 +318,7 @@ static void test_busy_after_pin(void)
                              " fallocate -l 90M /tmp/data/file"));
     shrink();
     g_ptr_array_unref(tracing_wait(guest, "virtio_mhp_vacate", PINNED));
-    end_holders();
+    system_let_go(guest, "pinned");
     g_ptr_array_unref(
         tracing_wait(guest, "virtio_mhp_vacate", BUSY_AGAIN "1s"));
     set_deadline(500);
@@ -378,7 +359,7 @@ static void test_success(void)
     blocks = system_attr_text(guest, "blocks");
     g_assert_cmpuint(klog_count(blocks, "pinned"), ==, 0);
     g_assert_cmpuint(klog_count(blocks, "ONLINE"), ==, BLOCKS);
-    end_holders();
+    system_let_go(guest, "pinned");
     system_request(guest, 0);
     tear_down();
 }

@@ -97,11 +97,7 @@ static void test_not_wanted(void)
 /* One process more that uses memory, and holds it */
 static void use_more(Guest *guest, const char *mib)
 {
-    g_free(system_run(guest,
-                      "mhp-fill pages %s >/tmp/fill 2>&1 &"
-                      "while kill -0 $! && ! grep -q filled /tmp/fill; do"
-                      " sleep 0.1; done; kill -0 $!",
-                      mib));
+    g_free(system_hold(guest, "filled", "mhp-fill pages %s", mib));
 }
 
 /* They come before a process is killed */
@@ -124,7 +120,7 @@ static void test_all_is_used(void)
                        "awk '$1 == \"oom_kill\" { print $2 }' /proc/vmstat");
     g_test_message("with %u MiB more than was available, none is kept", more);
     g_assert_cmpstr(kills, ==, "0");
-    g_free(system_run(guest, "killall mhp-fill"));
+    system_let_go(guest, "filled");
     system_resize(guest, 0);
     system_end(guest);
 }

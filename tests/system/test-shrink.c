@@ -66,17 +66,12 @@ static char *stuck_blocks(GError **error)
 /* Pin a page of our blocks: the pinning process tells when it has one */
 static void pin(void)
 {
-    g_free(system_run(
-        guest,
-        "rm -f /tmp/pin; mkfifo /tmp/pin;"
-        "mhp-pin %" PRIx64 " %" PRIx64 " >/tmp/pin 2>&1 &"
-        "echo $! >/tmp/pid; read -r line </tmp/pin; echo $line; [ \"${line%% *}\" = pinned ]",
-        system_addr(guest), GROWTH + MEMORY_BLOCK_SIZE));
+    system_pin(guest, system_addr(guest), GROWTH + MEMORY_BLOCK_SIZE);
 }
 
 static void unpin(void)
 {
-    g_free(system_run(guest, "kill $(cat /tmp/pid)"));
+    system_let_go(guest, "pinned");
 }
 
 static void shrink_until_stuck(void)

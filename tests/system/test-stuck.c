@@ -127,16 +127,12 @@ static void watch_stuck(void)
 static void test_pins(void)
 {
     system_resize(guest, blocks * MEMORY_BLOCK_SIZE);
-    g_free(system_run(guest,
-                      "rm -f /tmp/pin; mkfifo /tmp/pin;"
-                      "mhp-pins %" PRIx64 " %" PRIx64 " %" PRIx64
-                      " %u >/tmp/pin 2>&1 &"
-                      "echo $! >/tmp/pid; read -r line </tmp/pin;"
-                      "echo $line; [ \"${line%%%% *}\" = pinned ]",
-                      system_addr(guest), (blocks + 1) * MEMORY_BLOCK_SIZE,
-                      (uint64_t)MEMORY_BLOCK_SIZE, blocks));
+    g_free(system_hold(guest, "pinned",
+                       "mhp-pins %" PRIx64 " %" PRIx64 " %" PRIx64 " %u",
+                       system_addr(guest), (blocks + 1) * MEMORY_BLOCK_SIZE,
+                       (uint64_t)MEMORY_BLOCK_SIZE, blocks));
     watch_stuck();
-    g_free(system_run(guest, "kill $(cat /tmp/pid)"));
+    system_let_go(guest, "pinned");
     system_wait_size(guest, 0);
 }
 

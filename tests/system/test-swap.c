@@ -21,15 +21,6 @@ static void tear_down(void)
     system_check_klog(guest);
 }
 
-static void start_fill(void)
-{
-    g_free(system_run(guest,
-                      "rm -f /tmp/fill; mkfifo /tmp/fill;"
-                      "mhp-fill noise %d >/tmp/fill 2>&1 & echo $! >/tmp/pid;"
-                      "read -r line </tmp/fill; [ \"$line\" = 'filled %d' ]",
-                      DATA_MIB, DATA_MIB));
-}
-
 static void check_answer(void)
 {
     g_autoptr(GError) error = NULL;
@@ -49,7 +40,7 @@ static void test_no_room(void)
     g_autoptr(GError) error = NULL;
 
     system_resize(guest, GROWTH);
-    start_fill();
+    g_free(system_hold(guest, "filled", "mhp-fill noise %d", DATA_MIB));
     system_request(guest, 0);
     told_wait_stuck(guest, "no-room", true);
     check_answer();
@@ -58,7 +49,7 @@ static void test_no_room(void)
     memdev_resize(guest, GROWTH, ANSWER_MS, &error);
     g_assert_no_error(error);
     check_answer();
-    g_free(system_run(guest, "kill $(cat /tmp/pid)"));
+    system_let_go(guest, "filled");
     tear_down();
 }
 
@@ -66,11 +57,11 @@ static void test_no_room(void)
 static void test_swapoff(void)
 {
     system_resize(guest, GROWTH);
-    start_fill();
+    g_free(system_hold(guest, "filled", "mhp-fill noise %d", DATA_MIB));
     g_free(system_run(guest, "swapoff /dev/zram0 >/dev/null 2>&1 &"));
     system_request(guest, 0);
     check_answer();
-    g_free(system_run(guest, "kill $(cat /tmp/pid)"));
+    system_let_go(guest, "filled");
     tear_down();
 }
 

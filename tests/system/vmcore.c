@@ -14,19 +14,12 @@ uint64_t vmcore_mark_page(Guest *guest, GArray *plugged)
 {
     uint64_t first = g_array_index(plugged, MemdevBlock, 0).addr;
     uint64_t last = g_array_index(plugged, MemdevBlock, plugged->len - 1).addr;
-    g_autofree char *text = NULL;
-    uint64_t addr;
 
     /*
      * Whichever comes first: all that is written to on the way to a certain one
      * is in the dump afterwards, unless it is known to be free.
      */
-    text = system_run(guest,
-                      "mhp-pin %" PRIx64 " %" PRIx64 " >/tmp/pin &"
-                      "until grep -s pinned /tmp/pin; do sleep 0.1; done",
-                      first, last - first + MEMORY_BLOCK_SIZE);
-    g_assert_cmpint(sscanf(text, "pinned %" SCNx64, &addr), ==, 1);
-    return addr;
+    return system_pin(guest, first, last - first + MEMORY_BLOCK_SIZE);
 }
 
 void vmcore_check_mark(const char *output, uint64_t marked)
