@@ -101,7 +101,10 @@ static void virtio_mhp_forget_told(struct virtio_mhp *vmhp)
 	vmhp->memmap_told = false;
 	spin_lock(&vmhp->lock);
 	for (unit = 0; unit < vmhp->blocks.nr_units; unit++)
-		vmhp->units[unit] = (struct virtio_mhp_unit){};
+		vmhp->units[unit] = (struct virtio_mhp_unit){
+			/* What Linux has it for is none of the device's. */
+			.is_kernels = vmhp->units[unit].is_kernels,
+		};
 	spin_unlock(&vmhp->lock);
 }
 

@@ -225,6 +225,14 @@ uint64_t system_pin(Guest *guest, uint64_t addr, uint64_t size)
     return page;
 }
 
+void system_take_kernel_memory(Guest *guest, unsigned mib)
+{
+    g_free(system_run(guest,
+                      "insmod /lib/modules/mhp_kernel.ko;"
+                      "echo %u >/sys/module/mhp_kernel/parameters/mib",
+                      mib));
+}
+
 int system_status(Guest *guest, const char *format, ...)
 {
     g_autofree char *script = NULL;

@@ -81,6 +81,12 @@ void system_let_go(Guest *guest, const char *word);
 /* Have a page in this range held until system_let_go("pinned"); its address */
 uint64_t system_pin(Guest *guest, uint64_t addr, uint64_t size);
 
+/*
+ * Have the kernel take so much memory for itself and keep it, with the module
+ * mhp_kernel: more than it has, unless the driver gives it blocks
+ */
+void system_take_kernel_memory(Guest *guest, unsigned mib);
+
 /* Run a script and return its status */
 int system_status(Guest *guest, const char *format, ...) G_GNUC_PRINTF(2, 3);
 

@@ -20,6 +20,8 @@
 #define KEPT (16 * GiB)
 #define REGION_SIZE (LARGEST + MEMORY_BLOCK_SIZE)
 #define READ_MS 1500000
+/* More than the guest has, so that the kernel gets a block for itself */
+#define KERNEL_MIB 1000
 
 #define HOST_PAGE 4096
 #define PAGEMAP_TOUCHED (3ULL << 62) /* present or swapped out */
@@ -35,7 +37,7 @@ static void boot(void)
     kexec_add_disks(guest);
     guest_boot(guest, &error);
     g_assert_no_error(error);
-    system_load_driver(guest, "");
+    system_load_driver(guest, "kernel_blocks=demand");
 }
 
 /* Where QEMU has the region: no other mapping is as large */
@@ -154,6 +156,8 @@ static void test_unplugged_is_not_touched(void)
     system_resize(guest, LARGEST);
     /* From here on 6.1's headers of a dump stay as they are, 6.12's don't */
     kexec_load(guest, true, "nr_cpus=1");
+    system_take_kernel_memory(guest, KERNEL_MIB);
+    g_assert_cmpuint(system_attr(guest, "kernel_blocks_size"), >, 0);
     system_resize(guest, KEPT);
     region = system_addr(guest);
     plugged = system_blocks(guest);
@@ -187,6 +191,7 @@ static void test_unplugged_is_not_touched(void)
 int main(int argc, char **argv)
 {
     system_init(&argc, &argv);
+    system_need_module("mhp_kernel");
     g_test_add_func("/virtio-mhp/system/kdump/all that is plugged is read, and "
                     "nothing else is touched",
                     test_unplugged_is_not_touched);

@@ -7,7 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "support.h"
+#include "bystander.h"
 
 #define GROWTH (4 * GiB)
 #define SMALL (256 * MiB)
@@ -16,9 +16,11 @@
 #define TAKEN_BLOCKS_MAX 5
 /* What takes two of them */
 #define LIMITED_MIB 340
-#define TAKE                                \
-    "cd /sys/module/mhp_kernel/parameters;" \
-    " echo %d >gives_up && echo %u >mib"
+/* For those that get less than they ask for */
+#define TRY_TO_TAKE                           \
+    "insmod /lib/modules/mhp_kernel.ko;"      \
+    "cd /sys/module/mhp_kernel/parameters &&" \
+    " echo 1 >gives_up && echo %u >mib"
 #define WARNING "the kernel's own memory runs short"
 
 /* Heads of buffers take a tenth of what a file system of small blocks caches */
@@ -45,7 +47,6 @@ static Guest *boot(uint64_t boot_size, uint64_t growth, const char *parameters)
 
     system_need_module("mhp_kernel");
     system_load_driver(guest, parameters);
-    g_free(system_run(guest, "insmod /lib/modules/mhp_kernel.ko"));
     system_resize(guest, growth);
     return guest;
 }
@@ -134,7 +135,7 @@ static void test_on_demand(void)
     unsigned nb;
 
     g_assert_cmpuint(nb_kernels(guest), ==, 0);
-    g_free(system_run(guest, TAKE, 0, TAKEN_MIB));
+    system_take_kernel_memory(guest, TAKEN_MIB);
     nb = nb_kernels(guest);
     g_assert_cmpuint(nb, >=, 2);
     g_assert_cmpuint(nb, <=, TAKEN_BLOCKS_MAX);
@@ -149,7 +150,7 @@ static void test_off(void)
 {
     Guest *guest = boot(SMALL, GROWTH, "");
 
-    g_assert_cmpint(system_status(guest, TAKE, 1, TAKEN_MIB), !=, 0);
+    g_assert_cmpint(system_status(guest, TRY_TO_TAKE, TAKEN_MIB), !=, 0);
     wait_warning(guest);
     g_assert_cmpuint(nb_kernels(guest), ==, 0);
     g_assert_cmpuint(nb_in_log(guest, "Out of memory"), ==, 0);
@@ -162,9 +163,9 @@ static void test_limit(void)
     Guest *guest = boot(SMALL, GROWTH, "kernel_blocks=demand:256M");
     g_autofree char *wrong = NULL, *right = NULL;
 
-    g_free(system_run(guest, TAKE, 0, LIMITED_MIB));
+    system_take_kernel_memory(guest, LIMITED_MIB);
     g_assert_cmpuint(nb_in_log(guest, WARNING), ==, 0);
-    g_assert_cmpint(system_status(guest, TAKE, 1, 2 * TAKEN_MIB), !=, 0);
+    g_assert_cmpint(system_status(guest, TRY_TO_TAKE, 2 * TAKEN_MIB), !=, 0);
     wait_warning(guest);
     g_assert_cmpuint(nb_kernels(guest), ==, 2);
     right = system_run(guest, "cd /sys/module/mhp_vmemmap_mem/parameters;"
@@ -191,6 +192,38 @@ static void test_pinned(void)
     nb = nb_kernels(guest);
     g_assert_cmpuint(nb, >=, 4);
     system_let_go(guest, "filled");
+    shrink_to_kernels(guest);
+    system_end(guest);
+}
+
+static void assert_zones(GArray *before, GArray *after)
+{
+    g_assert_cmpuint(before->len, ==, after->len);
+    for (unsigned i = 0; i < after->len; i++) {
+        g_assert_cmpstr(g_array_index(before, MemdevBlock, i).zone, ==,
+                        g_array_index(after, MemdevBlock, i).zone);
+    }
+}
+
+/* What is the kernel's stays that while the device has no driver */
+static void test_rebind(void)
+{
+    Guest *guest = boot(SMALL, GROWTH, "kernel_blocks=demand");
+    g_autoptr(GArray) before = NULL, after = NULL;
+    unsigned nb;
+
+    system_take_kernel_memory(guest, TAKEN_MIB);
+    nb = nb_kernels(guest);
+    g_assert_cmpuint(nb, >=, 2);
+    before = system_blocks(guest);
+    for (unsigned from_bus = 0; from_bus < 2; from_bus++) {
+        bystander_take_device(guest, from_bus);
+        bystander_give_back_device(guest, from_bus);
+    }
+    system_wait_attr(guest, "plugged_size", GROWTH);
+    after = system_blocks(guest);
+    assert_zones(before, after);
+    g_assert_cmpuint(nb_kernels(guest), ==, nb);
     shrink_to_kernels(guest);
     system_end(guest);
 }
@@ -253,6 +286,7 @@ int main(int argc, char **argv)
     ADD("off, and a warning comes first", test_off);
     ADD("no more than the limit", test_limit);
     ADD("registered buffers", test_pinned);
+    ADD("the driver loses its device", test_rebind);
     ADD("the cache of small blocks", test_cache);
     return g_test_run();
 }

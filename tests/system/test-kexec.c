@@ -9,6 +9,8 @@
 #include "support.h"
 
 #define GROWTH (4 * GiB)
+/* More than the guest has, so that the kernel gets a block for itself */
+#define KERNEL_MIB 1000
 
 /* DRV-RESET-1 */
 static void test_next_kernel_grows(void)
@@ -22,10 +24,12 @@ static void test_next_kernel_grows(void)
     kexec_add_disks(guest);
     guest_boot(guest, &error);
     g_assert_no_error(error);
-    system_load_driver(guest, "");
+    system_load_driver(guest, "kernel_blocks=demand");
     system_resize(guest, GROWTH);
 
     kexec_load(guest, false, SYSTEM_MEMMAP_ON);
+    system_take_kernel_memory(guest, KERNEL_MIB);
+    g_assert_cmpuint(system_attr(guest, "kernel_blocks_size"), >, 0);
     kexec_start(guest, "mhp-kexec -e");
     blocks = system_blocks(guest);
     g_assert_cmpuint(blocks->len, ==, 0);
@@ -40,6 +44,7 @@ static void test_next_kernel_grows(void)
     blocks = system_blocks(guest);
     g_assert_cmpuint(memdev_count_self_hosted(blocks), ==,
                      GROWTH / 2 / MEMORY_BLOCK_SIZE);
+    g_assert_cmpuint(memdev_count_zone(blocks, "Movable"), ==, blocks->len);
     system_resize(guest, 0);
     system_end(guest);
 }
@@ -47,6 +52,7 @@ static void test_next_kernel_grows(void)
 int main(int argc, char **argv)
 {
     system_init(&argc, &argv);
+    system_need_module("mhp_kernel");
     g_test_add_func("/virtio-mhp/system/kexec/the next kernel starts from what "
                     "is plugged",
                     test_next_kernel_grows);

@@ -301,6 +301,9 @@ static void step_kernel_memory(void)
                            KERNEL_MIB);
     dprintf(trace, "%s", status ? " (none)" : "");
     step_burst();
+    if (toss()) {
+        rebind(false);
+    }
     g_free(system_run(guest, "echo 0 >" KERNEL_MEMORY "/mib;"
                              "echo off >" KERNEL_BLOCKS));
     if (system_attr(guest, "kernel_blocks_size")) {
