@@ -14,6 +14,8 @@
 /* More than a small guest has, and what that takes at the most */
 #define TAKEN_MIB 400
 #define TAKEN_BLOCKS_MAX 5
+/* So many of them that one is empty when that is given back */
+#define MANY_MIB 1200
 /* What takes two of them */
 #define LIMITED_MIB 340
 /* For those that get less than they ask for */
@@ -228,6 +230,54 @@ static void test_rebind(void)
     system_end(guest);
 }
 
+static int write_state(Guest *guest, uint64_t addr, const char *state)
+{
+    return system_status(guest,
+                         "echo %s >/sys/devices/system/memory/memory%u/state",
+                         state, (unsigned)(addr / MEMORY_BLOCK_SIZE));
+}
+
+/* One of the kernel's blocks that has none of its pages left; its address */
+static uint64_t offline_kernels(Guest *guest)
+{
+    g_autoptr(GArray) blocks = system_blocks(guest);
+
+    g_free(system_run(guest, "echo 0 >/sys/module/mhp_kernel/parameters/mib;"
+                             "echo 3 >/proc/sys/vm/drop_caches"));
+    for (unsigned i = 0; i < blocks->len; i++) {
+        const MemdevBlock *block = &g_array_index(blocks, MemdevBlock, i);
+
+        if (g_str_equal(block->zone, "Normal") &&
+            !write_state(guest, block->addr, "offline")) {
+            return block->addr;
+        }
+    }
+    g_assert_not_reached();
+}
+
+/* Who brings such a block back decides what it is for from then on */
+static void test_userspace(void)
+{
+    Guest *guest = boot(SMALL, GROWTH, "kernel_blocks=demand");
+    unsigned nb;
+    uint64_t addr;
+
+    system_take_kernel_memory(guest, MANY_MIB);
+    nb = nb_kernels(guest);
+    addr = offline_kernels(guest);
+    g_assert_cmpint(write_state(guest, addr, "online_kernel"), ==, 0);
+    g_assert_cmpuint(nb_kernels(guest), ==, nb);
+    g_assert_cmpint(write_state(guest, addr, "offline"), ==, 0);
+    g_assert_cmpint(write_state(guest, addr, "online_movable"), ==, 0);
+    g_assert_cmpuint(nb_kernels(guest), ==, nb - 1);
+    g_assert_cmpint(write_state(guest, addr, "offline"), ==, 0);
+    g_assert_cmpint(write_state(guest, addr, "online_kernel"), !=, 0);
+    g_assert_cmpint(write_state(guest, addr, "online_movable"), ==, 0);
+    g_assert_cmpuint(nb_kernels(guest), ==, nb - 1);
+    shrink_to_kernels(guest);
+    system_end(guest);
+}
+
 /* A disk that keeps nothing but what is not zero */
 static void add_disk(Guest *guest, uint64_t size, int fd)
 {
@@ -287,6 +337,7 @@ int main(int argc, char **argv)
     ADD("no more than the limit", test_limit);
     ADD("registered buffers", test_pinned);
     ADD("the driver loses its device", test_rebind);
+    ADD("userspace brings one back", test_userspace);
     ADD("the cache of small blocks", test_cache);
     return g_test_run();
 }
