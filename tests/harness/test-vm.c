@@ -164,55 +164,51 @@ static void assert_starts_again(Vm *vm)
     g_assert_no_error(error);
 }
 
-/* A QEMU of ours instead of the wanted one, until it is freed */
-typedef struct StandIn {
+/* A QEMU of ours instead of the wanted one */
+static struct {
     char *dir;
     char *qemu;
     char *wanted;
-} StandIn;
+} stand_in;
 
-static StandIn *stand_in_new(const char *script)
+static void stand_in_begin(const char *script)
 {
-    StandIn *stand_in = g_new0(StandIn, 1);
     g_autoptr(GError) error = NULL;
 
-    stand_in->dir = g_dir_make_tmp("mhp-XXXXXX", &error);
+    stand_in.dir = g_dir_make_tmp("mhp-XXXXXX", &error);
     g_assert_no_error(error);
-    stand_in->qemu = g_build_filename(stand_in->dir, "qemu", NULL);
-    g_file_set_contents_full(stand_in->qemu, script, -1,
+    stand_in.qemu = g_build_filename(stand_in.dir, "qemu", NULL);
+    g_file_set_contents_full(stand_in.qemu, script, -1,
                              G_FILE_SET_CONTENTS_NONE, 0755, &error);
     g_assert_no_error(error);
-    stand_in->wanted = g_strdup(g_getenv("MHP_QEMU"));
-    g_setenv("MHP_QEMU", stand_in->qemu, TRUE);
-    return stand_in;
+    stand_in.wanted = g_strdup(g_getenv("MHP_QEMU"));
+    g_setenv("MHP_QEMU", stand_in.qemu, TRUE);
 }
 
-static void stand_in_free(StandIn *stand_in)
+static void stand_in_end(void)
 {
-    g_autofree char *tried = g_strconcat(stand_in->qemu, ".tried", NULL);
+    g_autofree char *tried = g_strconcat(stand_in.qemu, ".tried", NULL);
 
-    if (stand_in->wanted) {
-        g_setenv("MHP_QEMU", stand_in->wanted, TRUE);
+    if (stand_in.wanted) {
+        g_setenv("MHP_QEMU", stand_in.wanted, TRUE);
     } else {
         g_unsetenv("MHP_QEMU");
     }
     g_assert_no_errno(unlink(tried));
-    g_assert_no_errno(unlink(stand_in->qemu));
-    g_assert_no_errno(rmdir(stand_in->dir));
-    g_free(stand_in->wanted);
-    g_free(stand_in->qemu);
-    g_free(stand_in->dir);
-    g_free(stand_in);
+    g_assert_no_errno(unlink(stand_in.qemu));
+    g_assert_no_errno(rmdir(stand_in.dir));
+    g_free(stand_in.wanted);
+    g_free(stand_in.qemu);
+    g_free(stand_in.dir);
 }
-
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(StandIn, stand_in_free)
 
 static void test_starts_again(const void *failing_qemu)
 {
-    g_autoptr(StandIn) stand_in = stand_in_new(failing_qemu);
     g_autoptr(GError) error = NULL;
-    g_autoptr(Vm) vm = vm_new();
+    g_autoptr(Vm) vm = NULL;
 
+    stand_in_begin(failing_qemu);
+    vm = vm_new();
     vm_add_args(vm, "-machine", "none", "-accel", "tcg", NULL);
     vm_add_log(vm, VM_CONSOLE);
     vm_add_channel(vm, "channel");
@@ -221,13 +217,12 @@ static void test_starts_again(const void *failing_qemu)
     wait_until(has_met_stock_fault, vm, END_MS, "a fault", &error);
     g_assert_no_error(error);
     assert_starts_again(vm);
+    stand_in_end();
 }
 
 /* Whoever runs the tests then runs it once more */
 static void test_abort_tells_of_fault(void)
 {
-    g_autoptr(StandIn) stand_in = NULL;
-
     if (g_test_subprocess()) {
         g_autoptr(Vm) vm = vm_new();
         g_autoptr(GError) error = NULL;
@@ -235,11 +230,12 @@ static void test_abort_tells_of_fault(void)
         g_assert_false(vm_start(vm, &error));
         abort(); /* as GLib does, unless in a subprocess */
     }
-    stand_in = stand_in_new(aborting_qemu);
+    stand_in_begin(aborting_qemu);
     g_test_trap_subprocess(NULL, 0, G_TEST_SUBPROCESS_DEFAULT);
     g_test_trap_assert_failed();
     g_test_trap_assert_stderr("*the emulator ended this by a fault of its "
                               "own*");
+    stand_in_end();
 }
 
 /* Others are not tried again: their cause is to be looked for */
