@@ -214,11 +214,21 @@ static inline void virtio_mhp_shrinker_free(struct shrinker *shrinker)
 }
 #endif
 
+/* /sys/module, whose name is not exported: a module finds it from its own place
+ */
+static inline struct kset *virtio_mhp_modules(void)
+{
+#ifdef MODULE
+	return THIS_MODULE->mkobj.kobj.kset;
+#else
+	return module_kset;
+#endif
+}
+
 /* Is a module there, or does the kernel have it built in, with parameters */
 static inline bool virtio_mhp_module_is_there(const char *name)
 {
-	struct kobject *kobj =
-		kset_find_obj(THIS_MODULE->mkobj.kobj.kset, name);
+	struct kobject *kobj = kset_find_obj(virtio_mhp_modules(), name);
 
 	kobject_put(kobj);
 	return kobj;
@@ -256,7 +266,7 @@ static inline bool virtio_mhp_param_is_set(struct kobject *module,
 static inline bool virtio_mhp_memmap_param_is_set(void)
 {
 	struct kobject *kobj =
-		kset_find_obj(THIS_MODULE->mkobj.kobj.kset, "memory_hotplug");
+		kset_find_obj(virtio_mhp_modules(), "memory_hotplug");
 	struct kernfs_node *dir = NULL, *node = NULL;
 	char *buf = (char *)get_zeroed_page(GFP_KERNEL);
 	bool is_set = false;
@@ -276,7 +286,8 @@ static inline bool virtio_mhp_memmap_param_is_set(void)
 
 /*
  * Why the kernel would put no memmaps on memory, NULL if it would. Before 6.8
- * modules could not ask it, so there the parameter is all that is known.
+ * modules could not ask it, so there the parameter is all that is known; what
+ * is built in asks before any can be seen.
  */
 static inline const char *virtio_mhp_kernel_memmap_obstacle(void)
 {

@@ -350,6 +350,13 @@ char *guest_runf(Guest *guest, GError **error, const char *format, ...)
     return agent_run(guest->agent, script, GUEST_SCRIPT_MS, NULL, error);
 }
 
+/* What is built in has its parameters set */
+#define GUEST_INSMOD                                      \
+    "m=%s; set -- %s; if [ -e /lib/modules/$m.ko ]; then" \
+    " insmod /lib/modules/$m.ko \"$@\";"                  \
+    " else cd /sys/module/$m && for p in \"$@\"; do"      \
+    " echo \"${p#*=}\" >parameters/${p%%%%=*} || exit; done; fi"
+
 bool guest_load(Guest *guest, const char *module, const char *parameters,
                 GError **error)
 {
@@ -358,8 +365,7 @@ bool guest_load(Guest *guest, const char *module, const char *parameters,
     if (guest->has_disk) {
         output = guest_runf(guest, error, "modprobe %s %s", module, parameters);
     } else {
-        output = guest_runf(guest, error, "insmod /lib/modules/%s.ko %s",
-                            module, parameters);
+        output = guest_runf(guest, error, GUEST_INSMOD, module, parameters);
     }
     return output != NULL;
 }

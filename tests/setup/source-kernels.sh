@@ -1,77 +1,131 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
 #
-# A guest kernel that looks for trouble, sourced by ./mhp after
-# guest-kernel.sh: Debian's linux-source-6.12 with the small configuration of
-# debug-kernel.config, built once and kept under build/guest/debug, which then
-# is a guest kernel as any other. Beside what those have:
+# Guest kernels that are built here, from Debian's linux-source, sourced by
+# ./mhp after kernels.sh: one that looks for trouble, and two that have the
+# driver built in. Each is small, configured by pc-kernel.config and a file of
+# its own, and is then a guest kernel as any other under build/guest/NAME. Beside
+# what those have:
 #
 #   config   the configuration that it was built with
 #   source/  the kernel's source
 #   out/     what was built; headers is this folder
 
-debug_kernel=$build/guest/debug
-debug_config=$top/tests/setup/debug-kernel.config
-debug_packages=(flex bison bc libelf-dev xz-utils)
+source_packages=(flex bison bc libelf-dev xz-utils)
+in_tree_kernels=(in-tree-6.12 in-tree-backports)
 # Those that were asked for by name; else all
 debug_tests=()
 
-# debug_make ARGUMENT...: in the folder that is built in, with Debian's tools
-debug_make() {
+# source_make NAME ARGUMENT...: in the folder that is built in, with Debian's
+# tools
+source_make() {
+    local dir=$build/guest/$1
+    shift
+
     run_quietly env PATH=/usr/sbin:/usr/bin:/sbin:/bin KBUILD_BUILD_TIMESTAMP=0 \
-        make -s -C "$debug_kernel/source" O="$debug_kernel/out" "$@"
+        make -s -C "$dir/source" O="$dir/out" "$@"
 }
 
-unpack_debug_source() {
-    local deb
+# The newest source package of the lists in use
+newest_source() {
+    apt_cache pkgnames linux-source- | grep -x 'linux-source-[0-9.]*' | sort -V | tail -n 1
+}
 
-    apt_update
-    say "downloading linux-source-6.12 for the debug kernel"
-    apt_download linux-source-6.12
-    deb=$(find "$apt_dir/debs" -name 'linux-source-6.12_*.deb' | sort -V | tail -n 1)
-    mkdir -p "$debug_kernel/source"
+# download_source PACKAGE: and what file it is
+download_source() {
+    apt_download "$1" >&2
+    find "$apt_dir/debs" -name "$1_*.deb" | sort -V | tail -n 1
+}
+
+# source_package NAME: the file, from the suite that NAME ends with
+source_package() {
+    case $1 in
+    *-backports)
+        in_newer backports apt_update >&2
+        in_newer backports download_source "$(in_newer backports newest_source)"
+        ;;
+    *)
+        apt_update >&2
+        download_source linux-source-6.12
+        ;;
+    esac
+}
+
+# unpack_source NAME
+unpack_source() {
+    local dir=$build/guest/$1/source deb
+
+    say "downloading the source of the guest kernel $1"
+    deb=$(source_package "$1")
+    mkdir -p "$dir"
     dpkg-deb --fsys-tarfile "$deb" |
-        tar -x -O --wildcards '*/linux-source-6.12.tar.xz' | xz -dc -T0 |
-        tar -x -C "$debug_kernel/source" --strip-components=1
+        tar -x -O --wildcards '*/linux-source-*.tar.xz' | xz -dc -T0 |
+        tar -x -C "$dir" --strip-components=1
     rm -f "$deb"
 }
 
-# Fails for an option that the kernel did not take: it says nothing itself.
-configure_debug_kernel() {
-    local missing
+# configure_source NAME CONFIG: fails for an option that the kernel did not
+# take, of which it says nothing itself
+configure_source() {
+    local name=$1 config=$2 out=$build/guest/$1/out missing
 
-    mkdir -p "$debug_kernel/out"
-    debug_make tinyconfig
-    cat "$debug_config" >>"$debug_kernel/out/.config"
-    debug_make olddefconfig
-    missing=$(grep '^\(# \)\?CONFIG_' "$debug_config" |
-        grep -vxFf "$debug_kernel/out/.config") || return 0
-    die "the debug kernel cannot have these options:" $missing
+    mkdir -p "$out"
+    source_make "$name" tinyconfig
+    cat "$config" >>"$out/.config"
+    source_make "$name" olddefconfig
+    missing=$(grep '^\(# \)\?CONFIG_' "$config" | grep -vxFf "$out/.config") || return 0
+    die "the guest kernel $name cannot have these options:" $missing
 }
 
-setup_debug_kernel() {
-    local start=$SECONDS
+# compile_source NAME
+compile_source() {
+    local dir=$build/guest/$1
 
-    cmp -s "$debug_config" "$debug_kernel/config" &&
-        [ -e "$debug_kernel/release" ] && return
-    apt_need "${debug_packages[@]}"
-    rm -rf "$debug_kernel" && mkdir -p "$debug_kernel/modules"
-    unpack_debug_source
-    configure_debug_kernel
-    say "building the debug kernel, which takes some minutes"
-    debug_make -j2 bzImage modules
-    cp "$debug_kernel/out/arch/x86/boot/bzImage" "$debug_kernel/vmlinuz"
-    cp "$debug_kernel/out/drivers/virtio/virtio_mem.ko" "$debug_kernel/modules/"
-    ln -sfn out "$debug_kernel/headers"
-    cp "$debug_kernel/out/include/config/kernel.release" "$debug_kernel/release"
-    cp "$debug_config" "$debug_kernel/config"
-    say "built the debug kernel in $((SECONDS - start)) s"
+    source_make "$1" -j2 bzImage modules
+    cp "$dir/out/arch/x86/boot/bzImage" "$dir/vmlinuz"
+    cp "$dir/out/drivers/virtio/virtio_mem.ko" "$dir/modules/"
+    ln -sfn out "$dir/headers"
+    cp "$dir/out/include/config/kernel.release" "$dir/release"
 }
 
-# The driver and its tests on it
+# setup_source_kernel NAME KIND: with the driver in it if KIND is in-tree
+setup_source_kernel() {
+    local name=$1 kind=$2 dir=$build/guest/$1 start=$SECONDS config
+
+    config=$(cat "$top/tests/setup/pc-kernel.config" "$top/tests/setup/$kind-kernel.config")
+    [ "$kind" = in-tree ] || [ "$(cat "$dir/config" 2>/dev/null)" != "$config" ] || return 0
+    apt_need "${source_packages[@]}"
+    if [ "$(cat "$dir/config" 2>/dev/null)" != "$config" ]; then
+        rm -rf "$dir" && mkdir -p "$dir/modules"
+        unpack_source "$name"
+    fi
+    [ "$kind" != in-tree ] || "$top/guest-driver/in-tree/import" "$dir/source"
+    if [ ! -e "$dir/config" ]; then
+        echo "$config" >"$dir/wanted-config"
+        configure_source "$name" "$dir/wanted-config"
+    fi
+    say "building the guest kernel $name, which takes some minutes"
+    compile_source "$name"
+    [ -e "$dir/config" ] || mv "$dir/wanted-config" "$dir/config"
+    say "built the guest kernel $name in $((SECONDS - start)) s"
+}
+
+# The driver and its tests on the kernel that looks for trouble
 test_debug_kernel() {
-    setup_debug_kernel
+    setup_source_kernel debug debug
     build_guest debug
     [ ${#debug_tests[@]} -gt 0 ] || debug_tests=(debug-kernel)
     run_tests "${debug_tests[@]}"
+}
+
+# The driver as a part of the kernel, without a module
+test_in_tree_linux() {
+    local name
+
+    for name in "${in_tree_kernels[@]}"; do
+        setup_source_kernel "$name" in-tree
+        build_test_modules "$name"
+        pack_guest "$name"
+    done
+    run_tests in-tree-linux
 }
