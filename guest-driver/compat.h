@@ -214,8 +214,7 @@ static inline void virtio_mhp_shrinker_free(struct shrinker *shrinker)
 }
 #endif
 
-/* /sys/module, whose name is not exported: a module finds it from its own place
- */
+/* /sys/module: its name is not exported, so a module starts from its own place */
 static inline struct kset *virtio_mhp_modules(void)
 {
 #ifdef MODULE
