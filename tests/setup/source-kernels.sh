@@ -51,12 +51,13 @@ source_package() {
     esac
 }
 
-# unpack_source NAME
+# unpack_source NAME: anew, whatever was built of it before
 unpack_source() {
     local dir=$build/guest/$1/source deb
 
     say "downloading the source of the guest kernel $1"
     deb=$(source_package "$1")
+    rm -rf "${dir%/source}"
     mkdir -p "$dir"
     dpkg-deb --fsys-tarfile "$deb" |
         tar -x -O --wildcards '*/linux-source-*.tar.xz' | xz -dc -T0 |
@@ -71,9 +72,9 @@ configure_source() {
 
     mkdir -p "$out"
     source_make "$name" tinyconfig
-    cat "$config" >>"$out/.config"
+    echo "$config" >>"$out/.config"
     source_make "$name" olddefconfig
-    missing=$(grep '^\(# \)\?CONFIG_' "$config" | grep -vxFf "$out/.config") || return 0
+    missing=$(echo "$config" | grep '^\(# \)\?CONFIG_' | grep -vxFf "$out/.config") || return 0
     die "the guest kernel $name cannot have these options:" $missing
 }
 
@@ -83,30 +84,30 @@ compile_source() {
 
     source_make "$1" -j2 bzImage modules
     cp "$dir/out/arch/x86/boot/bzImage" "$dir/vmlinuz"
+    mkdir -p "$dir/modules"
     cp "$dir/out/drivers/virtio/virtio_mem.ko" "$dir/modules/"
     ln -sfn out "$dir/headers"
     cp "$dir/out/include/config/kernel.release" "$dir/release"
 }
 
-# setup_source_kernel NAME KIND: with the driver in it if KIND is in-tree
+# setup_source_kernel NAME KIND: with the driver in it if KIND is in-tree. What
+# ended before there was a kernel begins anew.
 setup_source_kernel() {
-    local name=$1 kind=$2 dir=$build/guest/$1 start=$SECONDS config
+    local name=$1 kind=$2 dir=$build/guest/$1 start=$SECONDS wanted
 
-    config=$(cat "$top/tests/setup/pc-kernel.config" "$top/tests/setup/$kind-kernel.config")
-    [ "$kind" = in-tree ] || [ "$(cat "$dir/config" 2>/dev/null)" != "$config" ] || return 0
-    apt_need "${source_packages[@]}"
-    if [ "$(cat "$dir/config" 2>/dev/null)" != "$config" ]; then
-        rm -rf "$dir" && mkdir -p "$dir/modules"
+    wanted=$(cat "$top/tests/setup/pc-kernel.config" "$top/tests/setup/$kind-kernel.config")
+    if [ "$(cat "$dir/config" 2>/dev/null)" = "$wanted" ]; then
+        # The driver may be another since
+        [ "$kind" = in-tree ] || return 0
+    else
         unpack_source "$name"
     fi
+    apt_need "${source_packages[@]}"
     [ "$kind" != in-tree ] || "$top/guest-driver/in-tree/import" "$dir/source"
-    if [ ! -e "$dir/config" ]; then
-        echo "$config" >"$dir/wanted-config"
-        configure_source "$name" "$dir/wanted-config"
-    fi
+    [ -e "$dir/out/.config" ] || configure_source "$name" "$wanted"
     say "building the guest kernel $name, which takes some minutes"
     compile_source "$name"
-    [ -e "$dir/config" ] || mv "$dir/wanted-config" "$dir/config"
+    echo "$wanted" >"$dir/config"
     say "built the guest kernel $name in $((SECONDS - start)) s"
 }
 
