@@ -254,8 +254,9 @@ static void virtio_mhp_kernel_warn(struct virtio_mhp *vmhp)
 	if (xchg(&vmhp->is_kernel_warned, true))
 		return;
 	virtio_mhp_warn(vmhp,
-			"the kernel's own memory runs short, of %llu MiB outside ZONE_MOVABLE, while ZONE_MOVABLE has plenty: boot with more memory, or allow kernel_blocks=demand to have more\n",
-			virtio_mhp_kernel_memory_size() >> 20);
+			"the kernel's own memory runs short, of %llu MiB outside ZONE_MOVABLE, while ZONE_MOVABLE has plenty: boot with more memory, or allow more than %llu MiB by kernel_blocks=demand\n",
+			virtio_mhp_kernel_memory_size() >> 20,
+			READ_ONCE(virtio_mhp_kernel_max) >> 20);
 }
 
 /* True if the worker looks for something, or was told to */

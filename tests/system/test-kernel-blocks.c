@@ -170,6 +170,8 @@ static void test_limit(void)
     g_assert_cmpint(system_status(guest, TRY_TO_TAKE, 2 * TAKEN_MIB), !=, 0);
     wait_warning(guest);
     g_assert_cmpuint(nb_kernels(guest), ==, 2);
+    /* Who has allowed that much is not told to allow it */
+    g_assert_cmpuint(nb_in_log(guest, "allow more than 256 MiB"), ==, 1);
     right = system_run(guest, "cd /sys/module/mhp_vmemmap_mem/parameters;"
                               " for v in off demand demand:1G; do"
                               " echo $v >kernel_blocks; cat kernel_blocks;"
