@@ -19,10 +19,7 @@ setup_qemu() {
         apt_install "$(qemu_suite)" qemu-system-x86
     fi
     version=$(qemu_version)
-    case $version in
-    1:10.0.*) ;;
-    *) die "QEMU 10.0 is needed, '$version' is installed" ;;
-    esac
+    "$top/qemu-device/prepare-headers" --check || die "cannot use QEMU $version, which is installed"
     [ "$(cat "$headers.version" 2>/dev/null)" != "$version" ] || return 0
 
     say "preparing the headers of QEMU $version"
