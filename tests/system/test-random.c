@@ -283,10 +283,13 @@ static void step_reset(void)
 }
 
 /*
- * What a guest of 1 GiB has, but for what others need of it: with two blocks
+ * More than is free outside ZONE_MOVABLE, by half a block: with two blocks
  * there is room to spare, as nobody is to be killed here.
  */
-#define KERNEL_MIB 880
+#define KERNEL_MIB                                     \
+    "$(awk '/^Node/ { zone = $4 }"                     \
+    " /pages free/ && zone != \"Movable\" { n += $3 }" \
+    " END { print int(n / 256) + 64 }' /proc/zoneinfo)"
 #define KERNEL_BLOCKS "/sys/module/mhp_vmemmap_mem/parameters/kernel_blocks"
 #define KERNEL_MEMORY "/sys/module/mhp_kernel/parameters"
 
@@ -295,13 +298,12 @@ static void step_kernel_memory(void)
 {
     int status;
 
-    status = system_status(guest,
-                           "[ -e " KERNEL_MEMORY " ] ||"
-                           " insmod /lib/modules/mhp_kernel.ko;"
-                           "echo demand:256M >" KERNEL_BLOCKS ";"
-                           "echo 1 >" KERNEL_MEMORY "/gives_up;"
-                           "echo %u >" KERNEL_MEMORY "/mib 2>/dev/null",
-                           KERNEL_MIB);
+    status = system_status(guest, "[ -e " KERNEL_MEMORY " ] ||"
+                                  " insmod /lib/modules/mhp_kernel.ko;"
+                                  "echo demand:256M >" KERNEL_BLOCKS ";"
+                                  "echo 1 >" KERNEL_MEMORY "/gives_up;"
+                                  "echo " KERNEL_MIB " >" KERNEL_MEMORY
+                                  "/mib 2>/dev/null");
     dprintf(trace, "%s", status ? " (none)" : "");
     step_burst();
     if (toss()) {
