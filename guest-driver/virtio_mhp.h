@@ -16,6 +16,7 @@
  *   remainder.c  what is beside a memmap, kept until memory gets short
  *   slab.c     sparing the slab allocator what is not about its memory
  *   zone.c     every block in ZONE_MOVABLE; follows what happens to blocks
+ *   online.c   an added block to its zone
  *   pages.c    what single pages are used for (census.h)
  *   hotplug.c  blocks into Linux and out of it
  *   census.c   what the pages of a unit are used for (census.h)
@@ -160,8 +161,10 @@ struct device *virtio_mhp_mb_get_device(struct virtio_mhp *vmhp,
 					unsigned int mb);
 enum virtio_mhp_mb_state virtio_mhp_mb_get_state(struct virtio_mhp *vmhp,
 						 unsigned int mb);
-int virtio_mhp_mb_online(struct virtio_mhp *vmhp, unsigned int mb);
 void virtio_mhp_mb_unclaim(struct virtio_mhp *vmhp, unsigned int mb);
+
+/* online.c: an added block to its zone */
+int virtio_mhp_mb_online(struct virtio_mhp *vmhp, unsigned int mb);
 
 /* hotplug.c: blocks into Linux and out of it */
 int virtio_mhp_hotplug_init(struct virtio_mhp *vmhp);
