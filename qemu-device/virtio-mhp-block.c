@@ -63,6 +63,12 @@ uint64_t virtio_mhp_blocks_offset(const VirtIOMHPBlocks *blocks,
     return range->first * blocks->block_size;
 }
 
+uint64_t virtio_mhp_blocks_addr(const VirtIOMHPBlocks *blocks,
+                                const VirtIOMHPRange *range)
+{
+    return blocks->addr + virtio_mhp_blocks_offset(blocks, range);
+}
+
 uint64_t virtio_mhp_blocks_size(const VirtIOMHPBlocks *blocks,
                                 const VirtIOMHPRange *range)
 {

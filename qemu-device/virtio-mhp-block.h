@@ -68,6 +68,9 @@ bool virtio_mhp_blocks_range(const VirtIOMHPBlocks *blocks, uint64_t addr,
 VirtIOMHPRange virtio_mhp_blocks_all(const VirtIOMHPBlocks *blocks);
 uint64_t virtio_mhp_blocks_offset(const VirtIOMHPBlocks *blocks,
                                   const VirtIOMHPRange *range);
+/* Guest-physical, of the first block */
+uint64_t virtio_mhp_blocks_addr(const VirtIOMHPBlocks *blocks,
+                                const VirtIOMHPRange *range);
 uint64_t virtio_mhp_blocks_size(const VirtIOMHPBlocks *blocks,
                                 const VirtIOMHPRange *range);
 uint64_t virtio_mhp_blocks_plugged_size(const VirtIOMHPBlocks *blocks);

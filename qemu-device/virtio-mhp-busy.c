@@ -9,6 +9,7 @@
 #include "qapi/error.h"
 #include "qemu/timer.h"
 #include "system/runstate.h"
+#include "trace.h"
 #include "virtio-mhp.h"
 
 /* How soon the driver hears of the end of a migration that made it wait */
@@ -57,6 +58,7 @@ static void virtio_mhp_busy_look(void *opaque)
         return;
     }
     vmhp->busy.is_awaited = false;
+    trace_virtio_mhp_busy_over(vmhp->addr);
     virtio_notify_config(VIRTIO_DEVICE(vmhp));
     notifier_list_notify(&vmhp->busy.over_notifiers, vmhp);
 }
@@ -79,6 +81,7 @@ bool virtio_mhp_busy_for_driver(VirtIOMHP *vmhp)
     if (!virtio_mhp_is_busy()) {
         return false;
     }
+    trace_virtio_mhp_busy(vmhp->addr);
     virtio_mhp_busy_watch(vmhp);
     return true;
 }

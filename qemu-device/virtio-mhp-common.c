@@ -9,6 +9,7 @@
 #include "migration/vmstate.h"
 #include "qemu/error-report.h"
 #include "standard-headers/linux/virtio_ids.h"
+#include "trace.h"
 #include "virtio-mhp.h"
 
 static uint32_t virtio_mhp_common_device_id(const VirtIOMHP *vmhp)
@@ -69,9 +70,8 @@ static bool virtio_mhp_common_check_compat(const VirtIOMHPCommon *common)
     return common->device_id == got;
 }
 
-static int virtio_mhp_common_post_load(void *opaque, int version_id)
+static int virtio_mhp_common_check(const VirtIOMHPCommon *common)
 {
-    const VirtIOMHPCommon *common = opaque;
     const VirtIOMHP *vmhp = common->parent;
     const uint64_t region_size = memory_region_size(&vmhp->memdev->mr);
 
@@ -101,6 +101,15 @@ static int virtio_mhp_common_post_load(void *opaque, int version_id)
                    virtio_mhp_common_check_features(common)
                ? 0
                : -EINVAL;
+}
+
+static int virtio_mhp_common_post_load(void *opaque, int version_id)
+{
+    const VirtIOMHPCommon *common = opaque;
+    const int ret = virtio_mhp_common_check(common);
+
+    trace_virtio_mhp_common_post_load(common->parent->addr, ret);
+    return ret;
 }
 
 /* Part of virtio-mhp-early, whose version it has */

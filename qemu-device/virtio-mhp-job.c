@@ -13,6 +13,7 @@
 #include "qemu/madvise.h"
 #include "qemu/timer.h"
 #include "qemu/units.h"
+#include "trace.h"
 #include "virtio-mhp-cgroup.h"
 #include "virtio-mhp-job.h"
 
@@ -47,11 +48,16 @@ VirtIOMHPJob *virtio_mhp_job_new(HostMemoryBackend *memdev,
         .is_populating = !work->discards,
     };
     job->next = virtio_mhp_job_part(job)->offset;
+    trace_virtio_mhp_job_start(work->addr, work->parts->len,
+                               work->addr + job->next, work->discards,
+                               work->populates_all);
     return job;
 }
 
 void virtio_mhp_job_free(VirtIOMHPJob *job)
 {
+    trace_virtio_mhp_job_end(job->work.addr, job->result,
+                             job->counters.discarded, job->counters.backed);
     g_array_unref(job->work.parts);
     error_free(job->err);
     g_free(job);
@@ -180,6 +186,7 @@ static bool virtio_mhp_job_take_room(VirtIOMHPJob *job, uint64_t size)
     virtio_mhp_job_warn(virtio_mhp_cgroup_take(
         virtio_mhp_job_cgroup(), g_get_monotonic_time(), size, &room));
     if (room < size + VIRTIO_MHP_CGROUP_SPARE) {
+        trace_virtio_mhp_job_no_room(job->work.addr, size, room);
         virtio_mhp_job_say_room(room, &job->err);
         return false;
     }
@@ -193,11 +200,15 @@ static bool virtio_mhp_job_populate(VirtIOMHPJob *job, uint64_t offset,
         return false;
     }
     while (qemu_madvise(job->host + offset, size, QEMU_MADV_POPULATE_WRITE)) {
-        if (errno != EINTR) {
-            error_setg_errno(&job->err, errno, "the host has no memory for it");
+        const int err = errno;
+
+        if (err != EINTR) {
+            trace_virtio_mhp_job_back(job->work.addr + offset, size, err);
+            error_setg_errno(&job->err, err, "the host has no memory for it");
             return false;
         }
     }
+    trace_virtio_mhp_job_back(job->work.addr + offset, size, 0);
     return true;
 }
 
@@ -223,9 +234,20 @@ bool virtio_mhp_job_check(const VirtIOMHPJob *job, uint64_t *got, Error **errp)
         room >= virtio_mhp_job_size(job) + VIRTIO_MHP_CGROUP_SPARE) {
         return true;
     }
+    trace_virtio_mhp_job_no_room(job->work.addr, virtio_mhp_job_size(job),
+                                 room);
     *got = room - MIN(room, VIRTIO_MHP_CGROUP_SPARE);
     virtio_mhp_job_say_room(room, errp);
     return false;
+}
+
+static bool virtio_mhp_job_discard(VirtIOMHPJob *job, uint64_t offset,
+                                   uint64_t size)
+{
+    const int ret = ram_block_discard_range(job->rb, offset, size);
+
+    trace_virtio_mhp_job_discard(job->work.addr + offset, size, ret);
+    return !ret;
 }
 
 /* Do one piece, false if there is no more to be done. */
@@ -237,7 +259,7 @@ static bool virtio_mhp_job_step(VirtIOMHPJob *job, uint64_t limit)
         return false;
     }
     if (!job->is_populating) {
-        if (ram_block_discard_range(job->rb, offset, size)) {
+        if (!virtio_mhp_job_discard(job, offset, size)) {
             job->counters.nb_failed_discards++;
             job->result = VIRTIO_MHP_JOB_CANNOT_DISCARD;
             return false;

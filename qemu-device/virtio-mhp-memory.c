@@ -12,6 +12,7 @@
 #include "exec/memory.h"
 #include "qapi/error.h"
 #include "qemu/error-report.h"
+#include "trace.h"
 #include "virtio-mhp-fault.h"
 #include "virtio-mhp.h"
 
@@ -30,13 +31,30 @@ void virtio_mhp_memory_notify_size(VirtIOMHP *vmhp)
 bool virtio_mhp_memory_discard_all(VirtIOMHP *vmhp, Error **errp)
 {
     RAMBlock *rb = vmhp->memdev->mr.ram_block;
+    const uint64_t size = qemu_ram_get_used_length(rb);
+    const int ret = ram_block_discard_range(rb, 0, size);
 
-    if (ram_block_discard_range(rb, 0, qemu_ram_get_used_length(rb))) {
+    trace_virtio_mhp_discard_all(vmhp->addr, size, ret);
+    if (ret) {
         error_setg(errp, "cannot discard the memory of backend '%s'",
                    virtio_mhp_memdev_id(vmhp));
         return false;
     }
     return true;
+}
+
+static void virtio_mhp_memory_trace(const VirtIOMHP *vmhp,
+                                    const VirtIOMHPRange *range, bool plugged)
+{
+    const uint64_t addr = virtio_mhp_blocks_addr(&vmhp->blocks, range);
+
+    if (plugged) {
+        trace_virtio_mhp_plugged(addr, range->nb_blocks,
+                                 vmhp->blocks.nb_plugged);
+    } else {
+        trace_virtio_mhp_unplugged(addr, range->nb_blocks,
+                                   vmhp->blocks.nb_plugged);
+    }
 }
 
 static void virtio_mhp_memory_set_plugged(VirtIOMHP *vmhp,
@@ -52,6 +70,7 @@ static void virtio_mhp_memory_set_plugged(VirtIOMHP *vmhp,
     if (!plugged) {
         virtio_mhp_memslots_unmap_unused(vmhp, range);
     }
+    virtio_mhp_memory_trace(vmhp, range, plugged);
     if (plugged) {
         vmhp->counters.plugged += (vmhp->blocks.nb_plugged - nb_plugged) *
                                   vmhp->block_size;
@@ -82,8 +101,7 @@ static void virtio_mhp_memory_warn(const VirtIOMHP *vmhp,
     warn_report_once_cond(
         &reported,
         "virtio-mhp: cannot back blocks at 0x%" PRIx64 " with memory: %s",
-        vmhp->addr + virtio_mhp_blocks_offset(&vmhp->blocks, range),
-        error_get_pretty(err));
+        virtio_mhp_blocks_addr(&vmhp->blocks, range), error_get_pretty(err));
 }
 
 /* Map it and tell the listeners, false if one refuses. */
@@ -262,6 +280,8 @@ void virtio_mhp_memory_abandon(VirtIOMHP *vmhp)
         return;
     }
     vmhp->memory.ended = NULL;
+    trace_virtio_mhp_abandoned(virtio_mhp_blocks_addr(&vmhp->blocks, &range),
+                               range.nb_blocks, vmhp->memory.is_unplugging);
     if (vmhp->memory.is_unplugging) {
         virtio_mhp_memory_set_unplugged(vmhp, &range);
     } else {

@@ -10,6 +10,7 @@
 #include "qemu/osdep.h"
 #include "exec/memory.h"
 #include "qemu/units.h"
+#include "trace.h"
 #include "virtio-mhp.h"
 
 /* Small slots cost KVM more than they spare. */
@@ -140,10 +141,12 @@ static void virtio_mhp_memslots_update(VirtIOMHP *vmhp,
         MemoryRegion *slot = &vmhp->memslots.slots[i];
 
         if (wanted && !memory_region_is_mapped(slot)) {
+            trace_virtio_mhp_memslot_map(vmhp->addr, i);
             memory_region_add_subregion(
                 vmhp->memslots.container,
                 virtio_mhp_blocks_offset(&vmhp->blocks, &blocks), slot);
         } else if (!wanted && memory_region_is_mapped(slot)) {
+            trace_virtio_mhp_memslot_unmap(vmhp->addr, i);
             memory_region_del_subregion(vmhp->memslots.container, slot);
         }
     }

@@ -12,6 +12,7 @@
 #include "qemu/error-report.h"
 #include "qemu/timer.h"
 #include "qemu/units.h"
+#include "trace.h"
 #include "virtio-mhp.h"
 
 /* What is discarded before requests have their turn */
@@ -22,6 +23,8 @@
 
 void virtio_mhp_pending_add(VirtIOMHP *vmhp, const VirtIOMHPRange *range)
 {
+    trace_virtio_mhp_pending_add(virtio_mhp_blocks_addr(&vmhp->blocks, range),
+                                 range->nb_blocks);
     virtio_mhp_blocks_set_pending(&vmhp->blocks, range, true);
     /* It does not wait for what has failed before. */
     vmhp->pending.next = 0;
@@ -51,6 +54,8 @@ void virtio_mhp_pending_count(VirtIOMHP *vmhp, const VirtIOMHPRange *range,
         done.nb_blocks = 0;
     }
     if (done.nb_blocks) {
+        trace_virtio_mhp_pending_done(
+            virtio_mhp_blocks_addr(&vmhp->blocks, &done), done.nb_blocks);
         virtio_mhp_blocks_set_pending(&vmhp->blocks, &done, false);
     }
 }
@@ -114,8 +119,11 @@ static void virtio_mhp_pending_discard_ended(VirtIOMHP *vmhp,
     }
 }
 
-static void virtio_mhp_pending_retry_later(VirtIOMHPPending *pending)
+static void virtio_mhp_pending_retry_later(VirtIOMHP *vmhp)
 {
+    VirtIOMHPPending *pending = &vmhp->pending;
+
+    trace_virtio_mhp_pending_retry(vmhp->addr, pending->retry_ms);
     timer_mod(pending->retry_timer,
               qemu_clock_get_ms(QEMU_CLOCK_REALTIME) + pending->retry_ms);
     pending->retry_ms = MIN(2 * pending->retry_ms,
@@ -132,7 +140,7 @@ static void virtio_mhp_pending_start_discard(VirtIOMHP *vmhp)
         virtio_mhp_op_start(vmhp, &range, &work, 0,
                             virtio_mhp_pending_discard_ended);
     } else {
-        virtio_mhp_pending_retry_later(&vmhp->pending);
+        virtio_mhp_pending_retry_later(vmhp);
     }
 }
 
@@ -147,6 +155,7 @@ void virtio_mhp_pending_go_on(VirtIOMHP *vmhp)
         return;
     }
     if (virtio_mhp_is_busy()) {
+        trace_virtio_mhp_pending_rest(vmhp->addr, vmhp->blocks.nb_pending);
         virtio_mhp_busy_watch(vmhp);
     } else if (must_back) {
         virtio_mhp_pending_start_back(vmhp);

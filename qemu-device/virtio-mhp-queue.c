@@ -14,6 +14,7 @@
 #include "qemu/main-loop.h"
 #include "qemu/timer.h"
 #include "system/runstate.h"
+#include "trace.h"
 #include "virtio-mhp.h"
 
 /* Requests are handled one by one; a driver needs no more than one slot. */
@@ -76,6 +77,7 @@ void virtio_mhp_queue_put_back(VirtIOMHP *vmhp)
 {
     VirtQueueElement *elem = g_steal_pointer(&vmhp->queue.elem);
 
+    trace_virtio_mhp_request_put_back(vmhp->addr, vmhp->queue.type);
     virtqueue_unpop(vmhp->queue.vq, elem, 0);
     g_free(elem);
 }
@@ -91,6 +93,7 @@ static void virtio_mhp_queue_drop(VirtIOMHP *vmhp)
 
 void virtio_mhp_queue_refuse(VirtIOMHP *vmhp)
 {
+    trace_virtio_mhp_request_malformed(vmhp->addr);
     vmhp->counters.nb_malformed++;
     virtio_mhp_queue_drop(vmhp);
 }
@@ -178,6 +181,7 @@ static void virtio_mhp_queue_idle(Notifier *notifier, void *data)
 void virtio_mhp_queue_forget(VirtIOMHP *vmhp)
 {
     if (vmhp->queue.elem) {
+        trace_virtio_mhp_request_forgotten(vmhp->addr, vmhp->queue.type);
         virtio_mhp_queue_drop(vmhp);
     }
     virtio_mhp_memory_abandon(vmhp);

@@ -19,6 +19,7 @@
 #include "qemu/osdep.h"
 #include "exec/memory.h"
 #include "qemu/error-report.h"
+#include "trace.h"
 #include "virtio-mhp.h"
 
 /* Narrow a section down to what it has of a range; false if it has nothing. */
@@ -113,6 +114,8 @@ bool virtio_mhp_rdm_plug(VirtIOMHP *vmhp, const VirtIOMHPRange *range)
     if (!listener) {
         return true;
     }
+    trace_virtio_mhp_rdm_refused(virtio_mhp_blocks_addr(&vmhp->blocks, range),
+                                 range->nb_blocks);
     QLIST_FOREACH (told, &vmhp->rdm_listeners, next) {
         if (told == listener) {
             break;
@@ -209,6 +212,8 @@ static void virtio_mhp_rdm_register_listener(RamDiscardManager *rdm,
     VirtIOMHP *vmhp = VIRTIO_MHP(rdm);
     int ret;
 
+    trace_virtio_mhp_rdm_register(vmhp->addr, section->offset_within_region,
+                                  int128_get64(section->size));
     listener->section = memory_region_section_new_copy(section);
     QLIST_INSERT_HEAD(&vmhp->rdm_listeners, listener, next);
     ret = virtio_mhp_rdm_for_each_run(vmhp, true, listener->section,
@@ -223,7 +228,12 @@ static void virtio_mhp_rdm_register_listener(RamDiscardManager *rdm,
 static void virtio_mhp_rdm_unregister_listener(RamDiscardManager *rdm,
                                                RamDiscardListener *listener)
 {
-    virtio_mhp_rdm_for_each_run(VIRTIO_MHP(rdm), true, listener->section,
+    VirtIOMHP *vmhp = VIRTIO_MHP(rdm);
+
+    trace_virtio_mhp_rdm_unregister(vmhp->addr,
+                                    listener->section->offset_within_region,
+                                    int128_get64(listener->section->size));
+    virtio_mhp_rdm_for_each_run(vmhp, true, listener->section,
                                 virtio_mhp_rdm_tell_unplugged, listener);
     QLIST_REMOVE(listener, next);
     memory_region_section_free_copy(listener->section);

@@ -9,6 +9,7 @@
 #include "qemu/osdep.h"
 #include "qemu/log.h"
 #include "qemu/timer.h"
+#include "trace.h"
 #include "virtio-mhp.h"
 
 /* In place of a response: virtio_mhp_request_ended() was or will be called */
@@ -26,6 +27,7 @@ static bool virtio_mhp_request_range(const VirtIOMHP *vmhp, uint64_t addr,
 static uint16_t virtio_mhp_refuse(VirtIOMHP *vmhp, VirtIOMHPRefusal why,
                                   uint64_t nb_blocks, uint16_t response)
 {
+    trace_virtio_mhp_refused(vmhp->addr, why, nb_blocks);
     vmhp->counters.refused[why] += nb_blocks;
     return response;
 }
@@ -39,6 +41,7 @@ static void virtio_mhp_request_answer(VirtIOMHP *vmhp, uint16_t type,
 {
     const VirtIOMHPQueue *queue = &vmhp->queue;
 
+    trace_virtio_mhp_response(vmhp->addr, queue->type, type);
     virtio_mhp_count_request(
         &vmhp->counters, virtio_mhp_request_index(vmhp), type,
         qemu_clock_get_ns(QEMU_CLOCK_REALTIME) - queue->start_ns);
@@ -90,6 +93,8 @@ static uint16_t virtio_mhp_plug_request(VirtIOMHP *vmhp,
     VirtIOMHPRange range;
     uint64_t plugged_size;
 
+    trace_virtio_mhp_plug_request(le64_to_cpu(req->u.plug.addr),
+                                  le16_to_cpu(req->u.plug.nb_blocks));
     if (!virtio_mhp_request_range(vmhp, req->u.plug.addr, req->u.plug.nb_blocks,
                                   &range)) {
         return virtio_mhp_refuse(vmhp, VIRTIO_MHP_REFUSED_RANGE,
@@ -125,6 +130,8 @@ static uint16_t virtio_mhp_unplug_request(VirtIOMHP *vmhp,
 {
     VirtIOMHPRange range;
 
+    trace_virtio_mhp_unplug_request(le64_to_cpu(req->u.unplug.addr),
+                                    le16_to_cpu(req->u.unplug.nb_blocks));
     if (!virtio_mhp_request_range(vmhp, req->u.unplug.addr,
                                   req->u.unplug.nb_blocks, &range)) {
         return virtio_mhp_refuse(vmhp, VIRTIO_MHP_REFUSED_RANGE,
@@ -154,6 +161,7 @@ static uint16_t virtio_mhp_unplug_all_request(VirtIOMHP *vmhp,
 {
     const VirtIOMHPRange all = virtio_mhp_blocks_all(&vmhp->blocks);
 
+    trace_virtio_mhp_unplug_all_request(vmhp->addr);
     /* For nothing the driver cannot keep the host busy (DEV-UNPLUGALL-2). */
     if (!vmhp->blocks.nb_plugged) {
         virtio_mhp_blocks_clear_reasons(&vmhp->blocks); /* DEV-STATUS-2 */
@@ -173,13 +181,17 @@ static uint16_t virtio_mhp_state_request(VirtIOMHP *vmhp,
                                          struct virtio_mhp_resp *resp)
 {
     VirtIOMHPRange range;
+    uint16_t state;
 
+    trace_virtio_mhp_state_request(le64_to_cpu(req->u.state.addr),
+                                   le16_to_cpu(req->u.state.nb_blocks));
     if (!virtio_mhp_request_range(vmhp, req->u.state.addr,
                                   req->u.state.nb_blocks, &range)) {
         return VIRTIO_MHP_RESP_ERROR;
     }
-    resp->u.state.state = cpu_to_le16(
-        virtio_mhp_blocks_state(&vmhp->blocks, &range));
+    state = virtio_mhp_blocks_state(&vmhp->blocks, &range);
+    trace_virtio_mhp_state_response(vmhp->addr, state);
+    resp->u.state.state = cpu_to_le16(state);
     return VIRTIO_MHP_RESP_ACK;
 }
 
@@ -192,6 +204,8 @@ static uint16_t virtio_mhp_memmap_request(VirtIOMHP *vmhp,
         .memmap_size = le64_to_cpu(req->u.memmap.memmap_size),
     };
 
+    trace_virtio_mhp_memmap_request(vmhp->addr, memmap.unit_size,
+                                    memmap.memmap_size);
     if (!virtio_mhp_memmap_is_valid(&memmap)) {
         return VIRTIO_MHP_RESP_ERROR; /* DEV-MEMMAP-1 */
     }
@@ -206,6 +220,9 @@ static uint16_t virtio_mhp_status_request(VirtIOMHP *vmhp,
     const uint16_t reason = le16_to_cpu(req->u.status.reason);
     VirtIOMHPRange range;
 
+    trace_virtio_mhp_status_request(le64_to_cpu(req->u.status.addr),
+                                    le16_to_cpu(req->u.status.nb_blocks),
+                                    reason);
     if (!virtio_mhp_request_range(vmhp, req->u.status.addr,
                                   req->u.status.nb_blocks, &range)) {
         return VIRTIO_MHP_RESP_ERROR;
@@ -291,6 +308,9 @@ static void virtio_mhp_request_handle(VirtIOMHP *vmhp,
     struct virtio_mhp_resp resp = {0};
     uint16_t response = VIRTIO_MHP_RESP_ERROR;
 
+    if (!type) {
+        trace_virtio_mhp_unknown_request(vmhp->addr, vmhp->queue.type);
+    }
     if (!type && virtio_mhp_is_virtio_mem(vmhp)) {
         virtio_error(
             VIRTIO_DEVICE(vmhp),

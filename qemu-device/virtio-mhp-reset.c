@@ -10,6 +10,7 @@
 #include "qemu/osdep.h"
 #include "hw/resettable.h"
 #include "system/reset.h"
+#include "trace.h"
 #include "virtio-mhp.h"
 
 OBJECT_DECLARE_SIMPLE_TYPE(VirtIOMHPSystemReset, VIRTIO_MHP_SYSTEM_RESET)
@@ -50,6 +51,9 @@ static void virtio_mhp_system_reset_hold(Object *obj, ResetType type)
     }
     is_busy = virtio_mhp_busy_for_reset();
     for (item = virtio_mhp_devices; item; item = item->next) {
+        const VirtIOMHP *vmhp = item->data;
+
+        trace_virtio_mhp_system_reset(vmhp->addr, is_busy);
         virtio_mhp_queue_forget(item->data);
         /* Not in a migration: a driver that comes up unplugs what it finds. */
         if (!is_busy) {

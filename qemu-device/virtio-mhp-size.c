@@ -6,6 +6,7 @@
 #include "qemu/osdep.h"
 #include "hw/qdev-core.h"
 #include "qapi/error.h"
+#include "trace.h"
 #include "virtio-mhp.h"
 
 uint64_t virtio_mhp_size_limit(const VirtIOMHP *vmhp)
@@ -53,6 +54,7 @@ bool virtio_mhp_size_change(VirtIOMHP *vmhp, uint64_t value, Error **errp)
             "property 'requested-size' cannot be changed while the device is being removed");
         return false;
     }
+    trace_virtio_mhp_requested_size(vmhp->addr, vmhp->requested_size, value);
     vmhp->requested_size = value;
     /* Also when it is what it was: that makes the driver try again now. */
     virtio_notify_config(VIRTIO_DEVICE(vmhp));

@@ -16,6 +16,7 @@
 #include "qapi/error.h"
 #include "qemu/error-report.h"
 #include "qemu/units.h"
+#include "trace.h"
 #include "virtio-mhp.h"
 
 /* Bit i of the bitmap is block i; a byte's lowest bit comes first. */
@@ -24,13 +25,16 @@ static int virtio_mhp_early_pre_save(void *opaque)
     VirtIOMHP *vmhp = opaque;
     Error *err = NULL;
     uint64_t i;
+    bool ok;
 
     /*
      * From here on nothing may change: end what is under way. The other side
      * may have the same memory, and nobody knows when its guest starts.
      */
     virtio_mhp_queue_settle(vmhp);
-    if (!virtio_mhp_op_rest(vmhp, &err)) {
+    ok = virtio_mhp_op_rest(vmhp, &err);
+    trace_virtio_mhp_early_pre_save(vmhp->addr, vmhp->blocks.nb_plugged, ok);
+    if (!ok) {
         error_report_err(err);
         return -EBUSY;
     }
@@ -135,9 +139,11 @@ static bool virtio_mhp_early_back_plugged(VirtIOMHP *vmhp)
 static bool virtio_mhp_early_back(VirtIOMHP *vmhp)
 {
     const bool ok = virtio_mhp_early_back_plugged(vmhp);
+    const bool is_postcopy = migration_incoming_postcopy_advised();
     Error *err = NULL;
 
-    if (ok && !migration_incoming_postcopy_advised()) {
+    trace_virtio_mhp_early_back(vmhp->addr, is_postcopy, ok);
+    if (ok && !is_postcopy) {
         return true;
     }
     if (!virtio_mhp_memory_discard_all(vmhp, &err)) {
@@ -156,9 +162,8 @@ static bool virtio_mhp_early_back(VirtIOMHP *vmhp)
  * Memory that both sides share is there already; what is not plugged of it, the
  * source may have had no time to discard.
  */
-static bool virtio_mhp_early_load(VirtIOMHP *vmhp)
+static bool virtio_mhp_early_load(VirtIOMHP *vmhp, bool is_ignored)
 {
-    const bool is_ignored = migrate_ram_is_ignored(vmhp->memdev->mr.ram_block);
     Error *err = NULL;
 
     if (!virtio_mhp_memory_forget(vmhp, &err) ||
@@ -184,11 +189,16 @@ static bool virtio_mhp_early_load(VirtIOMHP *vmhp)
 static int virtio_mhp_early_post_load(void *opaque, int version_id)
 {
     VirtIOMHP *vmhp = opaque;
+    const bool is_ignored = migrate_ram_is_ignored(vmhp->memdev->mr.ram_block);
+    bool ok;
 
     if (!virtio_mhp_check_memmap(&vmhp->vmstate.memmap)) {
         return -EINVAL;
     }
-    return virtio_mhp_early_load(vmhp) ? 0 : -ENOMEM;
+    ok = virtio_mhp_early_load(vmhp, is_ignored);
+    trace_virtio_mhp_early_post_load(vmhp->addr, vmhp->blocks.nb_plugged,
+                                     is_ignored, ok);
+    return ok ? 0 : -ENOMEM;
 }
 
 /* Before QEMU's own list of memory, whose errors say less */
@@ -266,6 +276,8 @@ static int virtio_mhp_late_post_load(void *opaque, int version_id)
     VirtIOMHP *vmhp = opaque;
     Error *err = NULL;
 
+    trace_virtio_mhp_late_post_load(vmhp->addr, vmhp->requested_size,
+                                    vmhp->blocks.nb_plugged);
     if (!virtio_mhp_size_check(vmhp, vmhp->requested_size, &err)) {
         error_report_err(err);
         return -EINVAL;

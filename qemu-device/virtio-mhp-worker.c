@@ -13,6 +13,7 @@
 #include "qemu/main-loop.h"
 #include "qemu/thread.h"
 #include "qemu/timer.h"
+#include "trace.h"
 #include "virtio-mhp-worker.h"
 
 /*
@@ -97,7 +98,10 @@ static void *virtio_mhp_worker_thread(void *opaque)
         }
         worker->state = VIRTIO_MHP_WORKER_RUNNING;
         qemu_mutex_unlock(&worker->lock);
+        trace_virtio_mhp_worker_start(worker->job->work.addr);
         virtio_mhp_job_run(worker->job);
+        trace_virtio_mhp_worker_end(worker->job->work.addr,
+                                    worker->job->result);
         qemu_mutex_lock(&worker->lock);
         worker->state = VIRTIO_MHP_WORKER_ENDED;
         qemu_cond_broadcast(&worker->cond);
@@ -222,5 +226,8 @@ bool virtio_mhp_worker_rest(VirtIOMHPWorker *worker, int timeout_ms)
     }
     qemu_mutex_unlock(&worker->lock);
     virtio_mhp_worker_bh(worker);
+    if (worker->job) {
+        trace_virtio_mhp_worker_hangs(worker->job->work.addr, timeout_ms);
+    }
     return !worker->job;
 }

@@ -14,6 +14,7 @@
 #include "qapi/qapi-types-machine.h"
 #include "standard-headers/linux/virtio_mem.h"
 #include "system/runstate.h"
+#include "trace.h"
 #include "virtio-mhp.h"
 
 bool virtio_mhp_check(const VirtIOMHP *vmhp, Error **errp)
@@ -120,6 +121,8 @@ static void virtio_mhp_realize(DeviceState *dev, Error **errp)
     virtio_mhp_event_init(vmhp);
     /* Now that all can be answered; the machine maps the region after this. */
     virtio_mhp_rdm_publish(vmhp);
+    trace_virtio_mhp_realize(vmhp->addr, memory_region_size(&vmhp->memdev->mr),
+                             vmhp->block_size);
 }
 
 static void virtio_mhp_unrealize(DeviceState *dev)
@@ -127,6 +130,7 @@ static void virtio_mhp_unrealize(DeviceState *dev)
     VirtIODevice *vdev = VIRTIO_DEVICE(dev);
     VirtIOMHP *vmhp = VIRTIO_MHP(dev);
 
+    trace_virtio_mhp_unrealize(vmhp->addr, vmhp->blocks.nb_plugged);
     virtio_mhp_rdm_withdraw(vmhp);
     virtio_mhp_event_cleanup(vmhp);
     virtio_mhp_balloon_remove(vmhp);
@@ -191,6 +195,7 @@ static void virtio_mhp_reset(VirtIODevice *vdev)
 {
     VirtIOMHP *vmhp = VIRTIO_MHP(vdev);
 
+    trace_virtio_mhp_reset(vmhp->addr);
     virtio_mhp_queue_forget(vmhp);
     vmhp->memmap = (VirtIOMHPMemmap){0};
     virtio_mhp_blocks_clear_reasons(&vmhp->blocks);
