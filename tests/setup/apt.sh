@@ -80,7 +80,8 @@ apt_keyring() {
 }
 
 # One line of sources.list per suite: those of the machine's own release, and
-# beside them the backports (QEMU 10.0) and bookworm (Linux 6.1).
+# beside them the backports (QEMU 10.0), bookworm (Linux 6.1), and where libvirt
+# is wanted from.
 apt_sources() {
     local codename mirror keyring
     codename=$(debian_codename)
@@ -92,6 +93,7 @@ apt_sources() {
         awk -v c="$codename" 'index($2, c) == 1 { print $1, $2 }' "$apt_dir/configured"
         echo "$mirror $(qemu_suite)"
         echo "$mirror bookworm"
+        echo "$mirror ${MHP_LIBVIRT_SUITE:-bookworm}"
     } | sort -u | while read -r site suite; do
         echo "deb [signed-by=$keyring] $site $suite main"
         case $suite in

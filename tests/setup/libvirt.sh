@@ -4,8 +4,14 @@
 # libvirt for the suite that starts a daemon of its own, sourced by ./mhp after
 # apt.sh. What is installed is used as it is, never upgraded or replaced: a
 # machine may have guests of its own. Where there is none it comes from the
-# same suite as QEMU, without the packages that set up a system's daemon, and
-# is neither started nor enabled.
+# same suite as QEMU, or from MHP_LIBVIRT_SUITE, without the packages that set
+# up a system's daemon, and is neither started nor enabled.
+
+# Each libvirt that is supported, by the suite of Debian that has it: 9.0, 11.3,
+# 11.3 again, and 12.9 today. QEMU is the 10.0 of qemu_suite.
+libvirts=(bookworm bookworm-backports trixie trixie-backports)
+# Those that were asked for
+libvirt_rows=()
 
 libvirt_packages=(libvirt-daemon-driver-qemu libvirt-daemon libvirt-clients libvirt-dev)
 libvirt_units=(libvirtd.service libvirtd.socket libvirtd-ro.socket libvirtd-admin.socket
@@ -30,15 +36,23 @@ setup_libvirt() {
     [ -z "$fresh" ] || disable_libvirt
 }
 
-# The version that is installed, or that of MHP_LIBVIRT_SUITE (QEMU's suite)
+# The suite that libvirt is of, or would be installed from
+libvirt_suite() {
+    case $(libvirt_version) in
+    "") echo "${MHP_LIBVIRT_SUITE:-$(qemu_suite)}" ;;
+    *~bpo*) echo "$(debian_codename)-backports" ;;
+    *) debian_codename ;;
+    esac
+}
+
+# The version that is installed, or that of the suite
 wanted_libvirt() {
     local version
 
     version=$(libvirt_version)
     [ -n "$version" ] || version=$(apt-cache "${apt_private[@]}" madison libvirt-daemon |
-        awk -v suite="${MHP_LIBVIRT_SUITE:-$(qemu_suite)}/main" \
-            '$6 == suite { print $3; exit }')
-    [ -n "$version" ] || die "the mirror has no libvirt-daemon in ${MHP_LIBVIRT_SUITE:-$(qemu_suite)}"
+        awk -v suite="$(libvirt_suite)/main" '$6 == suite { print $3; exit }')
+    [ -n "$version" ] || die "the mirror has no libvirt-daemon in $(libvirt_suite)"
     echo "$version"
 }
 
@@ -56,7 +70,7 @@ install_libvirt() {
 
 # The packages of libvirt's own source that ours depend on, and ours
 libvirt_closure() {
-    apt-cache "${apt_private[@]}" -t "${MHP_LIBVIRT_SUITE:-$(qemu_suite)}" depends --recurse \
+    apt-cache "${apt_private[@]}" -t "$(libvirt_suite)" depends --recurse \
         --no-recommends --no-suggests --no-conflicts --no-breaks --no-replaces \
         --no-enhances "${libvirt_packages[@]}" |
         grep -E '^libvirt(0$|-)' | sort -u | while read -r package; do
@@ -81,13 +95,26 @@ disable_libvirt() {
         say "could not disable libvirt's units, they start at the next boot: see $build/install.log"
 }
 
-# The suite with Debian 12's own libvirt 9.0, in a Debian below build/old-libvirt
-# where everything is built from the last commit; nothing stays mounted. The
-# golden files of QEMU's arguments are not 9.0's.
-test_old_libvirt() {
-    say "testing with the libvirt of Debian bookworm"
-    apt_need debootstrap git
-    as_root "$top/tests/setup/fresh-machine" --suite bookworm --keep "$build/old-libvirt" \
-        'MHP_LIBVIRT_SUITE=bookworm ./mhp -y test libvirt/libvirt-keeper libvirt/virt-xml \
-            libvirt/libvirt-setmem libvirt/libvirt-virtio-mem libvirt/libvirt-life'
+# The suite with each libvirt. The one that this machine has, or would get, runs
+# here, the others in a Debian of their own below build/libvirts, where everything
+# is built from the last commit; nothing stays mounted.
+test_libvirts() {
+    local suite status=0
+
+    for suite in "${libvirt_rows[@]}"; do
+        say "testing with the libvirt of Debian $suite"
+        if [ "$suite" = "$(libvirt_suite)" ]; then
+            setup_libvirt
+            setup_virt_xml
+            build_for "${kernels[@]}"
+            run_tests libvirt || status=1
+        else
+            apt_need debootstrap git
+            mkdir -p "$build/libvirts"
+            as_root "$top/tests/setup/fresh-machine" --suite "${suite%-backports}" --keep \
+                "$build/libvirts/$suite" \
+                "MHP_LIBVIRT_SUITE=$suite ./mhp -y test libvirt" || status=1
+        fi
+    done
+    return $status
 }
