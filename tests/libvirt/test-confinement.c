@@ -103,11 +103,18 @@ static char *default_plugin(void)
 
 static void test_apparmor(void)
 {
-    g_autofree char *text = golden_read(APPARMOR_ABSTRACTION);
     g_autofree char *plugin = default_plugin();
-    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+    g_autofree char *text = NULL;
+    g_auto(GStrv) lines = NULL;
     bool allowed = false;
 
+    if (!g_file_test(APPARMOR_ABSTRACTION, G_FILE_TEST_EXISTS)) {
+        /* Before 10.6 it is in the package that sets up a system's daemon. */
+        g_test_skip("there is no " APPARMOR_ABSTRACTION);
+        return;
+    }
+    text = golden_read(APPARMOR_ABSTRACTION);
+    lines = g_strsplit(text, "\n", -1);
     for (char **line = lines; *line; line++) {
         g_autofree char *pattern = apparmor_pattern(*line);
 

@@ -2,10 +2,12 @@
 /*
  * mhp-virt-xml as a process, and the table of what it makes of which XML:
  * golden/in holds what it reads, golden/NAME.xml what it has to write, and
- * golden/NAME.args what libvirt has to make of that for QEMU.
+ * golden/NAME.args what libvirt has to make of that for QEMU. Where one version
+ * of libvirt makes something else, golden/9.0/NAME.args and the like say what.
  *
- * With MHP_REGENERATE=1 the tests write these files instead of comparing. Look
- * at the difference before you believe it.
+ * With MHP_REGENERATE=1 the tests write these files instead of comparing, those
+ * of a version only where there are some, be they empty. Look at the difference
+ * before you believe it.
  */
 #ifndef MHP_LIBVIRT_TOOL_H
 #define MHP_LIBVIRT_TOOL_H
