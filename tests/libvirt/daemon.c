@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>
+#include <glob.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@
 
 #include "abort-log.h"
 #include "keeper.h"
+#include "stock-faults.h"
 #include "wait.h"
 
 #define DAEMON_START_MS 60000
@@ -264,6 +266,24 @@ static bool daemon_run_virsh(Daemon *daemon, char **out, char **err,
     return g_subprocess_get_successful(virsh);
 }
 
+/* What all QEMUs said: of a migration's two, one tells why it failed */
+static void daemon_add_qemu_logs(void)
+{
+    g_autofree char *pattern = g_build_filename(
+        keeper_folder(), "*", "cache/libvirt/qemu/log/*.log", NULL);
+    glob_t logs = {0};
+
+    glob(pattern, 0, NULL, &logs);
+    for (size_t i = 0; i < logs.gl_pathc; i++) {
+        int fd = open(logs.gl_pathv[i], O_RDONLY | O_CLOEXEC);
+
+        if (fd >= 0) {
+            abort_log_add(fd, VM_STDERR);
+        }
+    }
+    globfree(&logs);
+}
+
 char *daemon_virsh(Daemon *daemon, const char *format, ...)
 {
     g_autofree char *err = NULL;
@@ -275,6 +295,7 @@ char *daemon_virsh(Daemon *daemon, const char *format, ...)
     worked = daemon_run_virsh(daemon, &out, &err, format, ap);
     va_end(ap);
     if (!worked) {
+        daemon_add_qemu_logs();
         g_error("virsh %s: %s", format, err);
     }
     return out;

@@ -19,6 +19,7 @@
 #include "keeper.h"
 #include "klog.h"
 #include "memdev.h"
+#include "stock-faults.h"
 #include "wait.h"
 
 /* A resize is at its end within this time, or not at all */
@@ -155,7 +156,7 @@ Domain *domain_new(Daemon *daemon, const char *name, const char *form)
     domain->name = g_strdup(name);
     domain->console = open(console, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     g_assert_cmpint(fchown(domain->console, keeper_uid(), keeper_gid()), ==, 0);
-    abort_log_add(domain->console, name);
+    abort_log_add(domain->console, VM_CONSOLE);
     return domain;
 }
 
