@@ -40,7 +40,7 @@ debian_codename() {
 
 # The suite that holds QEMU 10.0 for this Debian
 qemu_suite() {
-    case $(debian_codename) in
+    case ${1:-$(debian_codename)} in
     bookworm) echo bookworm-backports ;;
     trixie) echo trixie ;;
     *) die "Debian 12 (bookworm) or 13 (trixie) is needed, this is '$(debian_codename)'" ;;
