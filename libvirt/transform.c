@@ -71,8 +71,33 @@ static void transform_source(const Domain *domain, const Plan *plan,
     }
 }
 
+/*
+ * What others have put into our memory device is theirs and stays, as long as
+ * its form does. What libvirt says of one that runs goes: what it has, and
+ * where among memory devices it is, may change with its size.
+ */
+static void transform_keep(const xmlNode *old, xmlNode *memory)
+{
+    const xmlNode *nodemask = xml_path(old, "source/nodemask");
+    const xmlNode *driver = xml_child(old, "driver");
+    const xmlNode *address = xml_child(old, "address");
+
+    xml_keep_attributes(old, memory);
+    xml_keep_attributes(xml_child(old, "target"), xml_child(memory, "target"));
+    if (nodemask) {
+        xml_add_copy(transform_need(memory, "alias", "source"), nodemask);
+    }
+    if (driver) {
+        xml_add_copy(memory, driver);
+    }
+    if (xml_attribute_is(address, "type", "pci")) {
+        xml_add_copy(memory, address);
+    }
+}
+
 static void transform_memory(Domain *domain, const Plan *plan)
 {
+    xmlNode *old = domain->ours.memory;
     xmlNode *memory = xml_add_after(domain->devices, "emulator", "memory",
                                     NULL);
     g_autofree char *node = g_strdup_printf("%u", plan->node);
@@ -89,6 +114,12 @@ static void transform_memory(Domain *domain, const Plan *plan)
                      plan->current - (plan->max - plan->region));
     }
     xml_set(xml_add(memory, "alias", NULL), "name", plan->alias);
+    if (old && domain->ours.form == plan->form) {
+        transform_keep(old, memory);
+    }
+    if (old) {
+        xml_remove(old);
+    }
     domain->ours.memory = memory;
 }
 
@@ -107,9 +138,6 @@ static void transform_backing(const Domain *domain, const Plan *plan)
 
 void transform_domain(Domain *domain, const Plan *plan)
 {
-    if (domain->ours.memory) {
-        xml_remove(domain->ours.memory);
-    }
     transform_sizes(domain, plan);
     transform_cell(domain, plan);
     transform_backing(domain, plan);

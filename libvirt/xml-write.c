@@ -90,6 +90,14 @@ xmlNode *xml_add_after(xmlNode *parent, const char *after, const char *name,
     return node;
 }
 
+xmlNode *xml_add_copy(xmlNode *parent, const xmlNode *node)
+{
+    xmlNode *copy = xmlCopyNode((xmlNode *)node, 1);
+
+    xml_insert_last(parent, copy);
+    return copy;
+}
+
 xmlNode *xml_qemu_add(xmlNode *parent, const char *name)
 {
     xmlNode *root = xmlDocGetRootElement(parent->doc);
@@ -109,6 +117,18 @@ xmlNode *xml_qemu_add(xmlNode *parent, const char *name)
 void xml_set(xmlNode *node, const char *attribute, const char *value)
 {
     xmlSetProp(node, (const xmlChar *)attribute, (const xmlChar *)value);
+}
+
+void xml_keep_attributes(const xmlNode *from, xmlNode *to)
+{
+    for (const xmlAttr *a = from ? from->properties : NULL; a; a = a->next) {
+        const char *name = (const char *)a->name;
+        g_autofree char *value = xml_attribute(from, name);
+
+        if (!xmlHasProp(to, a->name)) {
+            xml_set(to, name, value);
+        }
+    }
 }
 
 void xml_set_size(xmlNode *node, uint64_t size)

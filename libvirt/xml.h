@@ -44,7 +44,11 @@ bool xml_number(const xmlNode *node, const char *attribute, uint64_t *number);
 xmlNode *xml_add(xmlNode *parent, const char *name, const char *content);
 xmlNode *xml_add_after(xmlNode *parent, const char *after, const char *name,
                        const char *content);
+/* With all that is in it, of the same document */
+xmlNode *xml_add_copy(xmlNode *parent, const xmlNode *node);
 xmlNode *xml_qemu_add(xmlNode *parent, const char *name);
+/* Those attributes of from that to has not; from may be NULL */
+void xml_keep_attributes(const xmlNode *from, xmlNode *to);
 void xml_set(xmlNode *node, const char *attribute, const char *value);
 /* The child's size, in KiB; the child is made if there is none */
 void xml_set_size(xmlNode *node, uint64_t size);

@@ -17,6 +17,7 @@ const Golden goldens[] = {
     {"max-unchanged", "max", "", true},
     {"form-virtio-mem", "in/q35", "--max 8G --form virtio-mem", true},
     {"form-virtio-mem-again", "form-virtio-mem", "--max 4G", true},
+    {"by-hand", "in/by-hand", "--max 4G", false},
     {"form-dimm", "form-virtio-mem", "--form dimm", true},
     {"boot", "in/q35", "--max 8G --boot 512M", true},
     {"boot-again", "max", "--boot 2GiB", true},
