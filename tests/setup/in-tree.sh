@@ -68,11 +68,25 @@ build_in_tree() {
     "$top/qemu-device/in-tree/import" "$in_tree/source"
     [ -e "$in_tree/out/configured" ] || in_tree_configure
     say "building QEMU $(qemu_version) with the device in $in_tree/out"
-    in_tree_run ninja qemu-system-x86_64
+    in_tree_run ninja qemu-system-x86_64 accel-qtest-x86_64.so tests/qtest/qos-test
 }
 
-# The same qtests, without the plugin
+# The tests that stay in QEMU's tree: qos-test has those of all devices, and
+# takes the names of some that run.
+test_in_tree_own() {
+    local qos=$in_tree/out/tests/qtest/qos-test names
+
+    names=$(QTEST_QEMU_BINARY=$in_tree/out/qemu-system-x86_64 "$qos" -l | grep '/mhp-vmemmap-mem/') ||
+        die "QEMU's qos-test has no test of the device"
+    say "running $(wc -l <<<"$names") tests of QEMU's own"
+    # shellcheck disable=SC2046 # names have no spaces
+    QTEST_QEMU_BINARY=$in_tree/out/qemu-system-x86_64 run_quietly "$qos" --tap -k \
+        $(sed 's/^/-p /' <<<"$names")
+}
+
+# The same qtests, without the plugin, and those of QEMU's tree
 test_in_tree() {
     build_in_tree
+    test_in_tree_own
     MHP_QEMU=$in_tree/out/qemu-system-x86_64 MHP_PLUGIN='' run_tests qtest
 }
