@@ -121,11 +121,13 @@ void xml_set(xmlNode *node, const char *attribute, const char *value)
 
 void xml_keep_attributes(const xmlNode *from, xmlNode *to)
 {
-    for (const xmlAttr *a = from ? from->properties : NULL; a; a = a->next) {
-        const char *name = (const char *)a->name;
+    const xmlAttr *attribute = from ? from->properties : NULL;
+
+    for (; attribute; attribute = attribute->next) {
+        const char *name = (const char *)attribute->name;
         g_autofree char *value = xml_attribute(from, name);
 
-        if (!xmlHasProp(to, a->name)) {
+        if (!xmlHasProp(to, attribute->name)) {
             xml_set(to, name, value);
         }
     }

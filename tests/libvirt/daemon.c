@@ -270,7 +270,7 @@ static bool daemon_run_virsh(Daemon *daemon, char **out, char **err,
 static void daemon_add_qemu_logs(void)
 {
     g_autofree char *pattern = g_build_filename(
-        keeper_folder(), "*", "cache/libvirt/qemu/log/*.log", NULL);
+        keeper_folder(), "*", "cache/libvirt/qemu/log", "*.log", NULL);
     glob_t logs = {0};
 
     glob(pattern, 0, NULL, &logs);
