@@ -4,6 +4,7 @@
  * seccomp, an unprivileged user, AppArmor's profile. And what libvirt says of
  * a domain that the tool has changed.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "domain.h"
@@ -101,6 +102,16 @@ static char *default_plugin(void)
     return g_steal_pointer(&out);
 }
 
+/* Before 10.6 it is in a package that tests do not install */
+static bool has_profile(void)
+{
+    g_autofree char *version = daemon_virsh(daemon_a, "--version");
+    unsigned major, minor;
+
+    g_assert_cmpint(sscanf(version, "%u.%u", &major, &minor), ==, 2);
+    return major > 10 || (major == 10 && minor >= 6);
+}
+
 static void test_apparmor(void)
 {
     g_autofree char *plugin = default_plugin();
@@ -108,9 +119,8 @@ static void test_apparmor(void)
     g_auto(GStrv) lines = NULL;
     bool allowed = false;
 
-    if (!g_file_test(APPARMOR_ABSTRACTION, G_FILE_TEST_EXISTS)) {
-        /* Before 10.6 it is in the package that sets up a system's daemon. */
-        g_test_skip("there is no " APPARMOR_ABSTRACTION);
+    if (!has_profile()) {
+        g_test_skip("libvirt's profile comes with a system's daemon");
         return;
     }
     text = golden_read(APPARMOR_ABSTRACTION);
