@@ -69,5 +69,6 @@ for version in 7.2.22 10.1.0 10.00.1 100.0.2 11.1.3; do
     refuses "knows, 10.0, got $version" --source "$tmp/source.tar.xz" --out "$tmp/out"
 done
 qemu 'something else'
+refuses 'wanted --out DIR, got none' --source "$tmp/source.tar.xz"
 refuses "from 'something else'" --check
 exit $failed
