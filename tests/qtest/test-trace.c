@@ -113,6 +113,13 @@ static uint64_t trace_block(Trace *trace, unsigned block)
     return mhp_block_addr(trace->mhp, block);
 }
 
+static void trace_expect_response(Trace *trace, unsigned request, unsigned type)
+{
+    trace_expect(trace,
+                 "virtio_mhp_response region=0x%" PRIx64 " request=%u type=%u",
+                 trace->mhp->addr, request, type);
+}
+
 static void test_plug(void)
 {
     g_autoptr(Trace) trace = trace_new();
@@ -136,9 +143,7 @@ static void test_plug(void)
     trace_expect(
         trace, "virtio_mhp_plugged addr=0x%" PRIx64 " nb_blocks=4 nb_plugged=4",
         trace_block(trace, 2));
-    trace_expect(trace,
-                 "virtio_mhp_response region=0x%" PRIx64 " request=%u type=%u",
-                 region, VIRTIO_MHP_REQ_PLUG, VIRTIO_MHP_RESP_ACK);
+    trace_expect_response(trace, VIRTIO_MHP_REQ_PLUG, VIRTIO_MHP_RESP_ACK);
     trace_expect(trace,
                  "virtio_mhp_job_end region=0x%" PRIx64
                  " result=0 discarded=0x800000 backed=0x0",
@@ -163,9 +168,7 @@ static void test_unplug(void)
                  "virtio_mhp_unplugged addr=0x%" PRIx64
                  " nb_blocks=1 nb_plugged=3",
                  trace_block(trace, 1));
-    trace_expect(trace,
-                 "virtio_mhp_response region=0x%" PRIx64 " request=%u type=%u",
-                 region, VIRTIO_MHP_REQ_UNPLUG, VIRTIO_MHP_RESP_ACK);
+    trace_expect_response(trace, VIRTIO_MHP_REQ_UNPLUG, VIRTIO_MHP_RESP_ACK);
     mhp_expect(mhp_unplug_all(trace->mhp), ACK);
     trace_expect(trace, "virtio_mhp_unplug_all_request region=0x%" PRIx64,
                  region);
@@ -188,9 +191,7 @@ static void test_refused(void)
     trace_expect(trace,
                  "virtio_mhp_refused region=0x%" PRIx64 " why=2 nb_blocks=40",
                  region);
-    trace_expect(trace,
-                 "virtio_mhp_response region=0x%" PRIx64 " request=%u type=%u",
-                 region, VIRTIO_MHP_REQ_PLUG, VIRTIO_MHP_RESP_NACK);
+    trace_expect_response(trace, VIRTIO_MHP_REQ_PLUG, VIRTIO_MHP_RESP_NACK);
     /* As the driver sent it, outside the region */
     mhp_expect(mhp_unplug(trace->mhp, 64, 1), ERROR);
     trace_expect(trace,
@@ -199,9 +200,7 @@ static void test_refused(void)
     trace_expect(trace,
                  "virtio_mhp_refused region=0x%" PRIx64 " why=0 nb_blocks=1",
                  region);
-    trace_expect(trace,
-                 "virtio_mhp_response region=0x%" PRIx64 " request=%u type=%u",
-                 region, VIRTIO_MHP_REQ_UNPLUG, VIRTIO_MHP_RESP_ERROR);
+    trace_expect_response(trace, VIRTIO_MHP_REQ_UNPLUG, VIRTIO_MHP_RESP_ERROR);
     trace_read(trace);
     g_assert_null(strstr(trace->text, "virtio_mhp_plugged"));
 }
