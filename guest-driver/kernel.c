@@ -19,6 +19,7 @@
 #include <linux/moduleparam.h>
 #include <linux/notifier.h>
 #include <linux/oom.h>
+#include <linux/sched/mm.h>
 #include <linux/string.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
@@ -227,10 +228,15 @@ static void virtio_mhp_kernel_rest(struct virtio_mhp *vmhp, u64 ns)
  * virtio_mhp_kernel_supply() - give units to the kernel as long as it is short
  * @vmhp: the device
  *
+ * Without waiting for memory: who waits for us may hold what the allocator
+ * wants for that (oom_lock). What is used of the kernel's reserves comes back
+ * with the unit.
+ *
  * Context: worker.
  */
 void virtio_mhp_kernel_supply(struct virtio_mhp *vmhp)
 {
+	const unsigned int noreclaim = memalloc_noreclaim_save();
 	const u64 since = ktime_get_ns();
 	int rc = 0;
 
@@ -241,6 +247,7 @@ void virtio_mhp_kernel_supply(struct virtio_mhp *vmhp)
 		rc = virtio_mhp_kernel_supply_one(vmhp);
 	if (rc)
 		virtio_mhp_kernel_rest(vmhp, ktime_get_ns() - since);
+	memalloc_noreclaim_restore(noreclaim);
 	WRITE_ONCE(vmhp->is_supplying, false);
 	WRITE_ONCE(vmhp->nr_supplies, vmhp->nr_supplies + 1);
 	wake_up(&vmhp->wait);
