@@ -51,7 +51,7 @@ void kexec_load(Guest *guest, bool on_crash, const char *cmdline)
     /* A busy host makes a second kernel find a wrong speed for the TSC */
     g_free(system_run(guest,
                       "mhp-kexec %s /tmp/%s /tmp/%s"
-                      " 'console=ttyS0 panic=-1 loglevel=5 notsc %s';"
+                      " 'console=ttyS0 panic=-1 loglevel=5 notsc %s' &&"
                       "rm /tmp/%s /tmp/%s",
                       on_crash ? "-p" : "", disks[0], disks[1], cmdline,
                       disks[0], disks[1]));
