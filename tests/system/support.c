@@ -225,14 +225,6 @@ uint64_t system_pin(Guest *guest, uint64_t addr, uint64_t size)
     return page;
 }
 
-void system_take_kernel_memory(Guest *guest, unsigned mib)
-{
-    g_free(system_run(guest,
-                      "insmod /lib/modules/mhp_kernel.ko;"
-                      "echo %u >/sys/module/mhp_kernel/parameters/mib",
-                      mib));
-}
-
 int system_status(Guest *guest, const char *format, ...)
 {
     g_autofree char *script = NULL;
@@ -329,6 +321,16 @@ static void wait_worker(Guest *guest)
     wait_until(is_worker_idle, guest, SYSTEM_STALL_MS, "the worker's rest",
                &error);
     g_assert_no_error(error);
+}
+
+void system_take_kernel_memory(Guest *guest, unsigned mib)
+{
+    g_free(system_run(guest,
+                      "insmod /lib/modules/mhp_kernel.ko;"
+                      "cd /sys/module/mhp_kernel/parameters &&"
+                      " echo %u >mib && echo %u >mib",
+                      mib, mib - SYSTEM_KERNEL_SPARE_MIB));
+    wait_worker(guest);
 }
 
 double system_worker_time(Guest *guest)

@@ -82,9 +82,11 @@ void system_let_go(Guest *guest, const char *word);
 uint64_t system_pin(Guest *guest, uint64_t addr, uint64_t size);
 
 /*
- * Have the kernel take so much memory for itself and keep it, with the module
- * mhp_kernel: more than it has, unless the driver gives it blocks
+ * Have the kernel take so much memory for itself, with the module mhp_kernel:
+ * more than it has, unless the driver gives it blocks. It keeps all but what
+ * makes the driver look for no further one.
  */
+#define SYSTEM_KERNEL_SPARE_MIB 96
 void system_take_kernel_memory(Guest *guest, unsigned mib);
 
 /* Run a script and return its status */
