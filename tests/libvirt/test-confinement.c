@@ -112,28 +112,44 @@ static bool has_profile(void)
     return major > 10 || (major == 10 && minor >= 6);
 }
 
+/* Do the rules in a file allow QEMU to read and map this one */
+static bool is_allowed(const char *rules, const char *path)
+{
+    g_autofree char *text = golden_read(rules);
+    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+
+    for (char **line = lines; *line; line++) {
+        g_autofree char *pattern = apparmor_pattern(*line);
+
+        if (pattern && g_pattern_match_simple(pattern, path)) {
+            g_test_message("%s is allowed by: %s", path, *line);
+            return true;
+        }
+    }
+    return false;
+}
+
 static void test_apparmor(void)
 {
     g_autofree char *plugin = default_plugin();
     g_autofree char *text = NULL;
-    g_auto(GStrv) lines = NULL;
-    bool allowed = false;
+    g_autofree char *rules = NULL;
+    g_autofree char *build = NULL;
 
     if (!has_profile()) {
         g_test_skip("libvirt's profile comes with a system's daemon");
         return;
     }
-    text = golden_read(APPARMOR_ABSTRACTION);
-    lines = g_strsplit(text, "\n", -1);
-    for (char **line = lines; *line; line++) {
-        g_autofree char *pattern = apparmor_pattern(*line);
+    g_assert_true(is_allowed(APPARMOR_ABSTRACTION, plugin));
 
-        if (pattern && g_pattern_match_simple(pattern, plugin)) {
-            g_test_message("%s is allowed by: %s", plugin, *line);
-            allowed = true;
-        }
-    }
-    g_assert_true(allowed);
+    /* What it loads, for which a rule is installed where the profile looks */
+    text = golden_read(APPARMOR_ABSTRACTION);
+    g_assert_nonnull(strstr(text, "<abstractions/libvirt-qemu.d>"));
+    rules = g_build_filename(g_getenv("MHP_SOURCE"), "qemu-device", "loader",
+                             "apparmor", NULL);
+    build = g_strdup_printf("%.*s.d/10.0.2-Debian_1_10.0.2+ds-2.so",
+                            (int)strlen(plugin) - (int)strlen(".so"), plugin);
+    g_assert_true(is_allowed(rules, build));
 }
 
 static int body(int argc, char **argv)
@@ -149,7 +165,7 @@ static int body(int argc, char **argv)
                     test_user);
     g_test_add_func("/virtio-mhp/libvirt/confinement/taints", test_taints);
     g_test_add_func("/virtio-mhp/libvirt/confinement/AppArmor lets QEMU read "
-                    "the plugin where it is installed",
+                    "the plugin and its builds where they are installed",
                     test_apparmor);
     daemon_a = daemon_new("a");
     domain = domain_new(daemon_a, "d", "dimm");

@@ -4,6 +4,7 @@
  * sentence that QEMU must end with, exit status 1. '*' stands for what differs
  * between hosts.
  */
+#include <glib/gstdio.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -337,6 +338,90 @@ static void test_plugin_that_does_not_fit(void)
     }
 }
 
+/*
+ * The plugin that is installed, $MHP_LOADER, in a folder of the test's own, and
+ * beside it what it is to find: @file is $MHP_LOADER_BUILD's or another name,
+ * @build what that file is, NULL if there is no such.
+ */
+typedef struct Installed {
+    char *folder;
+    char *plugin;
+    char *builds;
+    char *build;
+} Installed;
+
+static void install_plugin(Installed *in, const char *file, const char *build)
+{
+    g_autoptr(GError) error = NULL;
+
+    in->folder = g_dir_make_tmp("mhp-XXXXXX", &error);
+    g_assert_no_error(error);
+    in->plugin = g_build_filename(in->folder, "mhp-vmemmap-mem.so", NULL);
+    in->builds = g_build_filename(in->folder, "mhp-vmemmap-mem.d", NULL);
+    in->build = g_build_filename(in->builds, file, NULL);
+    g_assert_no_errno(symlink(g_getenv("MHP_LOADER"), in->plugin));
+    g_assert_no_errno(g_mkdir(in->builds, 0700));
+    g_assert_no_errno(build ? symlink(build, in->build) : 0);
+}
+
+static void uninstall_plugin(Installed *in)
+{
+    g_unlink(in->build);
+    g_assert_no_errno(g_rmdir(in->builds));
+    g_assert_no_errno(g_unlink(in->plugin));
+    g_assert_no_errno(g_rmdir(in->folder));
+    g_free(in->build);
+    g_free(in->builds);
+    g_free(in->plugin);
+    g_free(in->folder);
+}
+
+/* What the installed plugin makes of what is there */
+static void refuse_installed(const char *file, const char *build,
+                             const char *message)
+{
+    g_autoptr(Vm) vm = vm_new();
+    Installed in;
+
+    install_plugin(&in, file, build);
+    vm_add_args(vm, "-S", "-accel", "tcg", "-plugin", in.plugin, NULL);
+    assert_refused(vm, message);
+    uninstall_plugin(&in);
+}
+
+static void test_installed_plugin(void)
+{
+    static const struct row row = {.device = DEVICE ",requested-size=64M"};
+    const char *build = g_getenv("MHP_LOADER_BUILD");
+    g_autofree char *file = g_path_get_basename(build);
+    g_autofree char *other = g_build_filename(g_getenv("MHP_MISFITS"),
+                                              "mhp-other-version.so", NULL);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(Vm) vm = vm_new();
+    Installed in;
+
+    install_plugin(&in, file, build);
+    vm_add_args(vm, "-plugin", in.plugin, NULL);
+    add_args(vm, &row);
+    vm_start(vm, &error);
+    g_assert_no_error(error);
+    uninstall_plugin(&in);
+
+    refuse_installed(
+        file, NULL,
+        "mhp-vmemmap-mem.so wants a build for this QEMU, *, got none: './mhp install' makes it (*mhp-vmemmap-mem.d?*.so)\n*: Could not load plugin *");
+    refuse_installed(
+        "9.9.9-Other.so", build,
+        "mhp-vmemmap-mem.so wants a build for this QEMU, *, got those for 9.9.9-Other: './mhp install' makes it (*)\n*: Could not load plugin *");
+    /* A build looks for itself, too */
+    refuse_installed(
+        file, other,
+        "this mhp-vmemmap-mem.so is built for QEMU 9.9.9 (Other 1:9.9.9) and not for this QEMU *.*.*\n*: Could not load plugin *");
+    refuse_installed(
+        file, "/dev/null",
+        "mhp-vmemmap-mem.so cannot load its build for this QEMU: *\n*: Could not load plugin *");
+}
+
 #define ADD(test) \
     g_test_add_func("/virtio-mhp/command-line/" #test, test_##test)
 
@@ -353,6 +438,7 @@ int main(int argc, char **argv)
     ADD(locked_memory);
     if (vm_needs_plugin()) {
         ADD(plugin_that_does_not_fit);
+        ADD(installed_plugin);
     }
     return g_test_run();
 }

@@ -20,7 +20,8 @@ setup_qemu() {
     fi
     version=$(qemu_version)
     "$top/qemu-device/prepare-headers" --check || die "cannot use QEMU $version, which is installed"
-    [ "$(cat "$headers.version" 2>/dev/null)" != "$version" ] || return 0
+    [ "$(cat "$headers.version" 2>/dev/null)" != "$version" ] ||
+        [ "$top/qemu-device/prepare-headers" -nt "$headers.version" ] || return 0
 
     say "preparing the headers of QEMU $version"
     rm -rf "$headers" "$headers.version"
