@@ -209,3 +209,6 @@ module_exit(virtio_mhp_exit);
 MODULE_AUTHOR("The mhp-vmemmap-mem developers");
 MODULE_DESCRIPTION("Memory by whole blocks with their memmap on themselves");
 MODULE_LICENSE("GPL");
+#ifdef VIRTIO_MHP_VERSION
+MODULE_VERSION(VIRTIO_MHP_VERSION);
+#endif

@@ -42,6 +42,7 @@ tar -C "$work/src" -xzf "$tarball"
 run_dkms install "$module" -k "$release" || fail "dkms does not install: $(cat "$work/log")"
 ko=$(find "$work/modules/$release/updates/dkms" -name 'mhp_vmemmap_mem.ko*')
 [ -n "$ko" ] || fail "no module is installed: $(cat "$work/log")"
+[ "$(modinfo -F version "$ko")" = "$version" ] || fail "its version is $(modinfo -F version "$ko"), not $version"
 [ "$(modinfo -F alias "$ko")" = 'virtio:d0000003Fv*' ] || fail "its alias is $(modinfo -F alias "$ko")"
 [ "$(modinfo -F vermagic "$ko" | cut -d' ' -f1)" = "$release" ] || fail "it is for $(modinfo -F vermagic "$ko")"
 
