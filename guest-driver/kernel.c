@@ -322,24 +322,39 @@ static bool virtio_mhp_kernel_was_supplied(const struct virtio_mhp *vmhp)
 	       time_before(jiffies, READ_ONCE(vmhp->kernel_supplied) + HZ);
 }
 
+/* Until the worker has tried, if it is to try at all */
+static void virtio_mhp_kernel_await(struct virtio_mhp *vmhp)
+{
+	const unsigned int nr = READ_ONCE(vmhp->nr_supplies);
+
+	if (virtio_mhp_kernel_notice(vmhp))
+		wait_event_timeout(vmhp->wait,
+				   READ_ONCE(vmhp->nr_supplies) != nr,
+				   VIRTIO_MHP_KERNEL_OOM_WAIT);
+}
+
 /*
  * Nobody is killed while there is memory to be had. Who waits here may hold
- * what the worker needs: so not for long, and not the worker itself.
+ * what the worker needs: so not for long, and not the worker itself. A worker
+ * that got no CPU until now will have met a deadline: it has another go, once
+ * in a while, as it may be in vain for good.
  */
 static int virtio_mhp_kernel_oom(struct notifier_block *nb, unsigned long dummy,
 				 void *data)
 {
 	struct virtio_mhp *vmhp =
 		container_of(nb, struct virtio_mhp, kernel_nb);
-	const unsigned int nr = READ_ONCE(vmhp->nr_supplies);
 	unsigned long *freed = data;
 
 	if (current == vmhp->worker)
 		return NOTIFY_OK;
-	if (virtio_mhp_kernel_notice(vmhp))
-		wait_event_timeout(vmhp->wait,
-				   READ_ONCE(vmhp->nr_supplies) != nr,
-				   VIRTIO_MHP_KERNEL_OOM_WAIT);
+	virtio_mhp_kernel_await(vmhp);
+	if (!virtio_mhp_kernel_was_supplied(vmhp) &&
+	    time_after_eq(jiffies, READ_ONCE(vmhp->kernel_pressed) + HZ)) {
+		WRITE_ONCE(vmhp->kernel_pressed, jiffies);
+		WRITE_ONCE(vmhp->kernel_next, jiffies);
+		virtio_mhp_kernel_await(vmhp);
+	}
 	if (virtio_mhp_kernel_was_supplied(vmhp))
 		*freed += PHYS_PFN(vmhp->blocks.unit_size);
 	return NOTIFY_OK;
@@ -356,6 +371,7 @@ static int virtio_mhp_kernel_oom(struct notifier_block *nb, unsigned long dummy,
 void virtio_mhp_kernel_init(struct virtio_mhp *vmhp)
 {
 	vmhp->kernel_next = jiffies;
+	vmhp->kernel_pressed = jiffies - HZ;
 	/* A CPU that sleeps allocates nothing, and sleeps on. */
 	INIT_DEFERRABLE_WORK(&vmhp->kernel_look, virtio_mhp_kernel_look);
 	vmhp->kernel_shrinker =

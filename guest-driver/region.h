@@ -192,6 +192,7 @@ struct virtio_mhp_told {
  * @kernel_look: likewise, before the kernel looks for some
  * @kernel_nb: puts off the killing of processes for that
  * @kernel_next: jiffies before which there is nothing to be had for it
+ * @kernel_pressed: jiffies of when a process was to be killed all the same
  * @kernel_supplied: jiffies of when it got a unit
  * @is_supplying: the worker looks for something to give
  * @nr_supplies: how often the worker has looked for something
@@ -265,6 +266,7 @@ struct virtio_mhp {
 	struct delayed_work kernel_look;
 	struct notifier_block kernel_nb;
 	unsigned long kernel_next;
+	unsigned long kernel_pressed;
 	unsigned long kernel_supplied;
 	bool is_supplying;
 	unsigned int nr_supplies;
