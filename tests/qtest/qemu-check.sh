@@ -41,11 +41,28 @@ says 1 "): not ready: mhp-vmemmap-mem.so wants a build for this QEMU" --plugin "
 says 2 'missing.so, got no such file' --plugin "$tmp/missing.so" "$qemu"
 says 1 'not ready: Could not load plugin' --plugin "$check" "$qemu"
 
-# shellcheck disable=SC2016 # for the QEMU that is none
-printf '#!/bin/sh\n[ "$1" != --version ] || echo "QEMU emulator version 1.2.3"\nexit 5\n' >"$tmp/qemu"
-chmod 755 "$tmp/qemu"
+# fake STATUS [LINE...]: a QEMU that ends with it when it is to load the plugin
+fake()
+{
+    fake_status=$1
+    shift
+    {
+        echo '#!/bin/sh'
+        # shellcheck disable=SC2016 # for the script that is written
+        echo '[ "$1" != --version ] || { echo "QEMU emulator version 1.2.3"; exit 0; }'
+        for line; do echo "echo 'qemu: $line' >&2"; done
+        echo "exit $fake_status"
+    } >"$tmp/qemu"
+    chmod 755 "$tmp/qemu"
+}
+
+fake 0 'warning: an old machine'
+says 0 "$tmp/qemu 1.2.3: ready" --plugin "$plugin" "$tmp/qemu"
+fake 1 'warning: an old machine' 'the reason' 'what follows'
+says 1 'not ready: the reason' --plugin "$plugin" "$tmp/qemu"
+fake 5
+says 1 'not ready: it ended and did not say why' --plugin "$plugin" "$tmp/qemu"
 says 2 "wanted a QEMU, got 'sh'" --plugin "$plugin" sh
-says 1 "$tmp/qemu 1.2.3: not ready: ended with status 5" --plugin "$plugin" "$tmp/qemu"
 says 2 'wants a file, got none' --plugin
 says 2 'usage: mhp-qemu-check' --unknown
 says 0 'usage: mhp-qemu-check' --help
