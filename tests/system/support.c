@@ -303,12 +303,8 @@ static bool is_worker_idle(void *opaque, GError **error)
     int status = 1;
 
     g_free(agent_run(guest_agent(opaque),
-                     "for p in /proc/[0-9]*; do"
-                     " read -r line 2>/dev/null <$p/stat || continue;"
-                     " case $line in"
-                     " *'(mhp-'*') S '*) ;;"
-                     " *'(mhp-'*) exit 1 ;;"
-                     " esac; done; exit 0",
+                     SYSTEM_EACH_WORKER("case $line in *') S '*) ;;"
+                                        " *) exit 1 ;; esac") "; exit 0",
                      GUEST_SCRIPT_MS, &status, error));
     return status == 0;
 }
@@ -336,10 +332,8 @@ void system_take_kernel_memory(Guest *guest, unsigned mib)
 double system_worker_time(Guest *guest)
 {
     g_autofree char *text = system_run(
-        guest, "for p in /proc/[0-9]*; do"
-               " read -r line 2>/dev/null <$p/stat || continue;"
-               " case $line in *'(mhp-'*) read -r time rest <$p/schedstat &&"
-               " echo $time ;; esac; done");
+        guest,
+        SYSTEM_EACH_WORKER("read -r time rest <$p/schedstat && echo $time"));
 
     g_assert_cmpstr(text, !=, "");
     return g_ascii_strtod(text, NULL) / 1e9;

@@ -81,6 +81,12 @@ void system_let_go(Guest *guest, const char *word);
 /* Have a page in this range held until system_let_go("pinned"); its address */
 uint64_t system_pin(Guest *guest, uint64_t addr, uint64_t size);
 
+/* For scripts: do something with each worker's folder $p and its $line there */
+#define SYSTEM_EACH_WORKER(action)                    \
+    "for p in /proc/[0-9]*; do"                       \
+    " read -r line 2>/dev/null <$p/stat || continue;" \
+    " case $line in *'(mhp-'*) " action " ;; esac; done"
+
 /*
  * Have the kernel take so much memory for itself, with the module mhp_kernel:
  * more than it has, unless the driver gives it blocks. It keeps all but what

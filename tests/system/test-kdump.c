@@ -199,13 +199,11 @@ static void test_supply_in_time(void)
     boot(SMALL_REGION_SIZE);
     system_resize(guest, SMALL_REGION_SIZE);
     kexec_load(guest, true, "");
+    g_free(system_run(guest, SYSTEM_EACH_WORKER("p=${p#/proc/};"
+                                                " taskset -p 1 $p &&"
+                                                " renice -n 19 $p")));
     g_free(system_run(guest,
                       "insmod /lib/modules/mhp_kernel.ko;"
-                      "for p in /proc/[0-9]*; do"
-                      " read -r line 2>/dev/null <$p/stat || continue;"
-                      " case $line in *'(mhp-'*)"
-                      " p=${p#/proc/}; taskset -p 1 $p; renice -n 19 $p ;;"
-                      " esac; done;"
                       "taskset 1 sh -c 'renice -n -20 $$;"
                       " echo %u >/sys/module/mhp_kernel/parameters/mib'",
                       KERNEL_MIB));
