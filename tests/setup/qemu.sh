@@ -19,7 +19,7 @@ setup_qemu() {
         apt_install "$(qemu_suite)" qemu-system-x86
     fi
     version=$(qemu_version)
-    "$top/qemu-device/prepare-headers" --check || die "cannot use QEMU $version, which is installed"
+    "$top/qemu-device/prepare-headers" --check >/dev/null || die "cannot use QEMU $version, which is installed"
     [ "$(cat "$headers.version" 2>/dev/null)" != "$version" ] ||
         [ "$top/qemu-device/prepare-headers" -nt "$headers.version" ] || return 0
 
@@ -30,10 +30,9 @@ setup_qemu() {
     echo "$version" >"$headers.version"
 }
 
-# The tarball of QEMU VERSION: what the user names, or from the mirror, where
-# another Debian revision of the same upstream version has the same tarball.
+# The tarball of QEMU VERSION: what the user names, or from the mirror
 qemu_source() {
-    local version=$1 upstream=${1%-*} dir=$build/qemu/source other
+    local version=$1
 
     if [ -n "${MHP_QEMU_SOURCE:-}" ]; then
         [ -r "$MHP_QEMU_SOURCE" ] || die "MHP_QEMU_SOURCE names '$MHP_QEMU_SOURCE', which cannot be read"
@@ -41,16 +40,8 @@ qemu_source() {
         return
     fi
     apt_update >&2
-    mkdir -p "$dir"
-    for other in "$version" $(apt-cache "${apt_private[@]}" showsrc qemu 2>/dev/null |
-        sed -n 's/^Version: //p' | grep -F "$upstream-" | sort -rV); do
-        (cd "$dir" && apt-get "${apt_private[@]}" -qq source --download-only --tar-only \
-            "qemu=$other") >"$build/qemu/source.log" 2>&1 && break
-    done
-    find "$dir" -name "qemu_${upstream#*:}.orig.tar.*" ! -name '*.asc' | grep . || {
-        cat "$build/qemu/source.log" >&2
-        die "the mirror has no source of QEMU $version: name its tarball by MHP_QEMU_SOURCE"
-    }
+    "$top/qemu-device/fetch-source" qemu "$version" "$build/qemu/source" "${apt_private[@]}" ||
+        die "name the tarball by MHP_QEMU_SOURCE"
 }
 
 # The same QEMU for Arm: the plugin fits it, too
