@@ -102,7 +102,7 @@ int qemu_plugin_install(uint64_t id, const void *info, int argc, char **argv)
         g_autofree char *builds = list_builds(folder);
 
         error_report(
-            "mhp-vmemmap-mem.so wants a build for this QEMU, %s, got %s: './mhp install' makes it (%s)",
+            "mhp-vmemmap-mem.so wants a build for this QEMU, %s, got %s: 'mhp-qemu-build' makes it (%s)",
             name, builds, path);
         return -1;
     }

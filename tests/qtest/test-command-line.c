@@ -409,10 +409,10 @@ static void test_installed_plugin(void)
 
     refuse_installed(
         file, NULL,
-        "mhp-vmemmap-mem.so wants a build for this QEMU, *, got none: './mhp install' makes it (*mhp-vmemmap-mem.d?*.so)\n*: Could not load plugin *");
+        "mhp-vmemmap-mem.so wants a build for this QEMU, *, got none: 'mhp-qemu-build' makes it (*mhp-vmemmap-mem.d?*.so)\n*: Could not load plugin *");
     refuse_installed(
         "9.9.9-Other.so", build,
-        "mhp-vmemmap-mem.so wants a build for this QEMU, *, got those for 9.9.9-Other: './mhp install' makes it (*)\n*: Could not load plugin *");
+        "mhp-vmemmap-mem.so wants a build for this QEMU, *, got those for 9.9.9-Other: 'mhp-qemu-build' makes it (*)\n*: Could not load plugin *");
     /* A build looks for itself, too */
     refuse_installed(
         file, other,

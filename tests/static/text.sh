@@ -22,7 +22,7 @@ codespell --skip "*.patch" "${files[@]}" || status=1
 # Libraries are checked with the script that sources them.
 mapfile -t scripts < <(grep -lE '^#!/bin/(ba)?sh' "${files[@]}")
 shellcheck -x "${scripts[@]}" || status=1
-warnings=$(groff -man -Tutf8 -ww -z libvirt/*.1 2>&1) || status=1
+warnings=$(groff -man -Tutf8 -ww -z host/*.1 libvirt/*.1 2>&1) || status=1
 [ -z "$warnings" ] || {
     echo "$warnings"
     status=1

@@ -31,6 +31,15 @@ takes()
     "$prepare" "$@" --qemu "$tmp/qemu" >"$tmp/output" 2>&1 || fail "$*: wanted it to be taken"
 }
 
+# names BUILD ARGUMENT...: what the build for it is called
+names()
+{
+    build=$1
+    shift
+    takes --check "$@"
+    [ "$(cat "$tmp/output")" = "$build" ] || fail "$*: wanted the build $build"
+}
+
 # refuses TEXT ARGUMENT...: with TEXT in what it says, and without a folder
 refuses()
 {
@@ -55,14 +64,16 @@ make_source()
 }
 
 qemu 'QEMU emulator version 10.0.2 (Debian 1:10.0.2+ds-2~bpo12+1)'
-takes --check
+names '10.0.2-Debian_1_10.0.2+ds-2~bpo12+1'
+names '10.0.13-Debian_1_10.0.13+ds-0+deb13u1' --for '10.0.13 (Debian 1:10.0.13+ds-0+deb13u1)'
+refuses 'knows, 10.0, got 11.1.3' --check --for '11.1.3 (Debian 1:11.1.3+ds-1)'
 refuses 'wanted --source TARBALL, got none' --out "$tmp/out"
 make_source 10.0.13
 refuses 'wanted the source of QEMU 10.0.2' --source "$tmp/source.tar.xz" --out "$tmp/out"
 qemu 'QEMU emulator version 10.0.13 (Debian 1:10.0.13+ds-0+deb13u1)'
 takes --check
 qemu 'QEMU emulator version 10.0'
-takes --check
+names 10.0
 for version in 7.2.22 10.1.0 10.00.1 100.0.2 11.1.3; do
     qemu "QEMU emulator version $version (Debian 1:$version+ds-1)"
     refuses "knows, 10.0, got $version" --check
