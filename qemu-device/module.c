@@ -119,6 +119,21 @@ static bool mhp_check_types(void)
     return true;
 }
 
+static char *mhp_get_version(Object *obj, Error **errp)
+{
+    return g_strdup(MHP_VERSION);
+}
+
+/* Inside QEMU's tree, QEMU's own version says it. */
+static void mhp_add_version(void)
+{
+    ObjectClass *klass = object_class_by_name(TYPE_VIRTIO_MHP);
+
+    object_class_property_add_str(klass, "version", mhp_get_version, NULL);
+    object_class_property_set_description(
+        klass, "version", "Of the plugin that has the device (read-only)");
+}
+
 QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id,
                                            const qemu_info_t *info, int argc,
                                            char **argv)
@@ -133,6 +148,7 @@ QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id,
     }
     virtio_mhp_system_reset_register_type();
     virtio_mhp_register_type();
+    mhp_add_version();
     virtio_mhp_pci_register_types();
     return 0;
 }

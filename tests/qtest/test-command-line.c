@@ -422,6 +422,25 @@ static void test_installed_plugin(void)
         "mhp-vmemmap-mem.so cannot load its build for this QEMU: *\n*: Could not load plugin *");
 }
 
+/* Operators ask a running guest's device which one it is */
+static void test_version(void)
+{
+    static const struct row row = {.device = DEVICE ",id=mhp0"};
+    g_autoptr(GError) error = NULL;
+    g_autoptr(Vm) vm = vm_new();
+    g_autoptr(JsonNode) version = NULL;
+
+    vm_add_plugin(vm);
+    add_args(vm, &row);
+    vm_start(vm, &error);
+    g_assert_no_error(error);
+    version = qmp_executef(vm_qmp(vm), &error, "qom-get",
+                           "{'path': '%s', 'property': 'version'}",
+                           "/machine/peripheral/mhp0");
+    g_assert_no_error(error);
+    g_assert_cmpstr(json_node_get_string(version), ==, g_getenv("MHP_VERSION"));
+}
+
 #define ADD(test) \
     g_test_add_func("/virtio-mhp/command-line/" #test, test_##test)
 
@@ -439,6 +458,7 @@ int main(int argc, char **argv)
     if (vm_needs_plugin()) {
         ADD(plugin_that_does_not_fit);
         ADD(installed_plugin);
+        ADD(version);
     }
     return g_test_run();
 }
