@@ -19,8 +19,13 @@ root=${MHP_BUILD:?}/dkms/debian
     echo "skipped: root is needed to chroot"
     exit 77
 }
-deb=$(echo "$MHP_BUILD"/mhp-vmemmap-mem-dkms_*_all.deb)
 package=mhp-vmemmap-mem-dkms
+version=$(cat "${MHP_SOURCE:?}/VERSION")
+deb=$MHP_BUILD/${package}_${version}_all.deb
+[ -e "$deb" ] || {
+    echo "skipped: $deb is missing, ./mhp packages makes it"
+    exit 77
+}
 in_root=$(dirname "$0")/../setup/in-root
 
 in_debian() {
@@ -50,7 +55,7 @@ for file in kernel-command-line.md sized-at-boot.md examples/mhp-vmemmap-mem.cfg
     changelog.gz README.md; do
     grep -q "^/usr/share/doc/$package/$file$" <<<"$files" || fail "the package has no $file: $files"
 done
-if grep -vE '^/(\.|usr(/src(/.*)?|/share(/doc(/.*)?|/initramfs-tools(/hooks(/mhp-vmemmap-mem)?)?)?)?)$' <<<"$files" |
+if grep -vE '^/(\.|usr(/src(/.*)?|/share(/doc(/.*)?|/initramfs-tools(/hooks(/mhp-vmemmap-mem)?)?|/lintian(/.*)?)?)?)$' <<<"$files" |
     grep -vE '^/usr/lib(/(udev|udev/rules\.d|systemd|systemd/system|systemd/system/kdump-tools-dump\.service\.d|mhp-vmemmap-mem)|/.*/(70-)?mhp-.*)?$' |
     grep -vE '^/usr/lib/dracut(/modules\.d(/90mhp-vmemmap-mem(/module-setup\.sh)?)?)?$' |
     grep -vFx /usr/lib/mhp-vmemmap-mem/adjust; then

@@ -20,9 +20,8 @@ for file in "$dkms" "$guest/headers/Makefile"; do
     }
 done
 release=$(cat "$guest/release")
-tarball=$(echo "$MHP_BUILD"/mhp-vmemmap-mem-dkms-*.tar.gz)
-version=${tarball##*-dkms-}
-version=${version%.tar.gz}
+version=$(cat "${MHP_SOURCE:?}/VERSION")
+tarball=$MHP_BUILD/mhp-vmemmap-mem-dkms-$version.tar.gz
 module=mhp-vmemmap-mem/$version
 
 # Signing would make a key for this machine, outside of build/.

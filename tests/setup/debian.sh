@@ -67,7 +67,7 @@ setup_debian() {
 # What of ours goes into a guest
 debian_ours() {
     echo "$build/meson/tests/harness/guest/init"
-    echo "$build"/mhp-vmemmap-mem-dkms_*_all.deb
+    echo "$build/mhp-vmemmap-mem-dkms_$(cat "$top/VERSION")_all.deb"
 }
 
 install_in_debian() {

@@ -11,7 +11,8 @@ mapfile -t files < <(sources .)
 for file in "${files[@]}"; do
     case $file in
     # No room for one in what is read whole
-    ./LICENSES/* | ./VERSION | *.svg | *.png | *.patch) continue ;;
+    ./VERSION | ./debian/changelog | ./debian/copyright | ./debian/source/format) continue ;;
+    ./LICENSES/* | *.svg | *.png | *.patch) continue ;;
     esac
     head -n 5 "$file" | grep -q SPDX-License-Identifier || {
         echo "$file: no SPDX-License-Identifier in its first five lines"
