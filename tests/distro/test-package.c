@@ -80,6 +80,8 @@ static void make_new_package(Guest *guest)
                "old=$(dpkg-deb -f ../mhp.deb Version);"
                "mv usr/src/mhp-vmemmap-mem-$old"
                "   usr/src/mhp-vmemmap-mem-" NEW_VERSION ";"
+               "ln -sf ../../src/mhp-vmemmap-mem-" NEW_VERSION "/dkms.conf"
+               "   usr/lib/mhp-vmemmap-mem/dkms.conf;"
                "cd usr/src/mhp-vmemmap-mem-" NEW_VERSION ";"
                "sed -i s/$old/" NEW_VERSION "/ dkms.conf"
                "   $(find ../../../DEBIAN -type f);"
@@ -136,6 +138,49 @@ static void test_upgrade(void)
     debian_end(guest);
 }
 
+/* What mhp-driver.service did at this boot */
+static void check_driver_unit(Guest *guest, const char *result)
+{
+    g_autofree char *started = debian_unit(guest, "mhp-driver",
+                                           "ExecMainStartTimestampMonotonic");
+    g_autofree char *got = debian_unit(guest, "mhp-driver", "Result");
+
+    g_assert_cmpstr(started, !=, "0");
+    g_assert_cmpstr(got, ==, result);
+}
+
+static void test_no_module(void)
+{
+    Guest *guest = debian_boot(GROWTH, SYSTEM_MEMMAP_ON);
+    g_autoptr(GError) error = NULL;
+    g_autofree char *quiet = NULL, *said = NULL;
+
+    check_driver_unit(guest, "success");
+    quiet = system_run(guest, "journalctl -b -o cat _SYSTEMD_UNIT=mhp-driver"
+                              ".service | grep -v '^-- No entries' || :");
+    g_assert_cmpstr(quiet, ==, "");
+    g_free(system_run(guest, "find /lib/modules/ -name 'mhp_vmemmap_mem.ko*' "
+                             "-delete && depmod"));
+    debian_check(guest);
+    guest_allow_reset(guest, &error);
+    g_assert_no_error(error);
+    g_free(system_run(guest, "systemctl --no-block reboot"));
+    guest_wait_ready(guest, &error);
+    g_assert_no_error(error);
+
+    g_assert_false(guest_wait_running(guest, &error));
+    g_assert_nonnull(strstr(error->message, "mhp-driver.service"));
+    check_driver_unit(guest, "exit-code");
+    said = system_run(guest, "journalctl -b -p err -o cat"
+                             " _SYSTEMD_UNIT=mhp-driver.service");
+    g_test_message("%s", said);
+    g_assert_nonnull(strstr(said, "wanted the module mhp_vmemmap_mem"));
+    g_assert_nonnull(strstr(said, "dkms autoinstall -k "));
+    g_assert_null(strchr(said, '\n'));
+    g_free(system_run(guest, "systemctl reset-failed mhp-driver"));
+    debian_end(guest);
+}
+
 #define ADD(name, test) \
     g_test_add_func("/virtio-mhp/distro/package/" name, test)
 
@@ -146,5 +191,6 @@ int main(int argc, char **argv)
         test_remove_and_install);
     ADD("an upgrade while memory is plugged comes with the next boot",
         test_upgrade);
+    ADD("booting a kernel without the module says so", test_no_module);
     return g_test_run();
 }

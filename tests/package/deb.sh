@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The Debian package in a Debian 12 of its own: dkms builds the module for the
-# kernel whose headers are there, depmod finds its alias, and removing the
-# package takes all of it away.
+# kernel whose headers are there, depmod finds its alias, kernels that the driver
+# is not for are named, and removing the package takes all of it away.
 set -euo pipefail
 
 fail() {
@@ -39,6 +39,28 @@ left() {
     grep -ls mhp_vmemmap_mem "$root"/lib/modules/*/modules.* || true
 }
 
+# check_says STATUS WORDS COMMAND...: run there, it ends so, 0 or 1, and says one
+# line that has these words; without words, nothing
+check_says() {
+    local status=0 said want=$1 words=$2
+    shift 2
+
+    said=$(in_debian "$@") || status=1
+    [ "$status" = "$want" ] || fail "$* should end with $want, got $status: $said"
+    if [ -z "$words" ]; then
+        [ -z "$said" ] || fail "$* should say nothing, got: $said"
+    else
+        [[ $said = *"mhp-vmemmap-mem: "*"$words"* && $said != *$'\n'* ]] ||
+            fail "$* should say in one line '$words', got: $said"
+    fi
+}
+
+# One that the driver is not for
+unknown=6.6.0-test
+trap 'rm -rf "$root/lib/modules/$unknown"' EXIT
+mkdir -p "$root/lib/modules/$unknown"
+ln -sfn /usr/src/linux-headers-$unknown "$root/lib/modules/$unknown/build"
+
 [ -z "$(left)" ] || in_debian dpkg --purge "$package" >/dev/null || true
 cp "$deb" "$root/tmp/"
 log=$(in_debian dpkg --install "/tmp/${deb##*/}") || fail "it does not install: $log"
@@ -50,6 +72,25 @@ for release in "$root"/lib/modules/*/updates; do
     found=$(in_debian modprobe -S "$release" -R 'virtio:d0000003Fv00001AF4')
     [ "$found" = mhp_vmemmap_mem ] || fail "on $release the device's alias leads to: $found"
 done
+
+series='series 6.1, 6.12,'
+said=$(grep "mhp-vmemmap-mem: .*$series.*got $unknown: .*newer $package" <<<"$log") ||
+    fail "the installation should say that the driver is not for $unknown, got: $log"
+[ "$(wc -l <<<"$said")" = 1 ] || fail "it should name $unknown once, got: $said"
+if grep "got $release" <<<"$log"; then
+    fail "the installation should not say that the driver is not for $release"
+fi
+hook=/etc/kernel/postinst.d/mhp-vmemmap-mem
+script=/usr/lib/mhp-vmemmap-mem/check-kernel
+check_says 0 "$series" "$hook" "$unknown" "/boot/vmlinuz-$unknown"
+check_says 0 "got $unknown" "$hook" "$unknown"
+check_says 0 "" "$hook" "$release"
+check_says 0 "" "$script" boot "$release"
+check_says 1 "none for kernel $unknown" "$script" boot "$unknown"
+check_says 1 "$series" "$script" boot "$unknown"
+# As before its headers are there
+check_says 1 'dkms autoinstall -k 6.1.0-test' "$script" boot 6.1.0-test
+
 files=$(in_debian dpkg -L "$package")
 for file in kernel-command-line.md sized-at-boot.md examples/mhp-vmemmap-mem.cfg copyright \
     changelog.gz README.md; do
@@ -58,7 +99,8 @@ done
 if grep -vE '^/(\.|usr(/src(/.*)?|/share(/doc(/.*)?|/initramfs-tools(/hooks(/mhp-vmemmap-mem)?)?|/lintian(/.*)?)?)?)$' <<<"$files" |
     grep -vE '^/usr/lib(/(udev|udev/rules\.d|systemd|systemd/system|systemd/system/kdump-tools-dump\.service\.d|mhp-vmemmap-mem)|/.*/(70-)?mhp-.*)?$' |
     grep -vE '^/usr/lib/dracut(/modules\.d(/90mhp-vmemmap-mem(/module-setup\.sh)?)?)?$' |
-    grep -vFx /usr/lib/mhp-vmemmap-mem/adjust; then
+    grep -vE '^/etc(/kernel(/postinst\.d(/mhp-vmemmap-mem)?)?)?$' |
+    grep -vE '^/usr/lib/mhp-vmemmap-mem/(adjust|check-kernel|dkms\.conf)$'; then
     fail "these files are in places where they should not be"
 fi
 verified=$(in_debian dpkg --verify "$package") || true
