@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The Debian package in a Debian 12 of its own: dkms builds the module for the
 # kernel whose headers are there, depmod finds its alias, kernels that the driver
-# is not for are named, and removing the package takes all of it away.
+# is not for are named, an upgrade leaves nothing of the version before, and
+# removing the package takes all of it away.
 set -euo pipefail
 
 fail() {
@@ -55,15 +56,52 @@ check_says() {
     fi
 }
 
+# make_older VERSION: the same package of an older version, in the Debian's /tmp
+make_older() {
+    local dir=$root/tmp/older sources=usr/src/mhp-vmemmap-mem
+
+    rm -rf "$dir"
+    dpkg-deb -R "$deb" "$dir"
+    mv "$dir/$sources-$version" "$dir/$sources-$1"
+    ln -sfn "../../src/mhp-vmemmap-mem-$1/dkms.conf" "$dir/usr/lib/mhp-vmemmap-mem/dkms.conf"
+    sed -i "s/${version//./\\.}/$1/g" "$dir/$sources-$1/dkms.conf" "$dir"/DEBIAN/{control,postinst,prerm}
+    (cd "$dir" && find usr -type f -exec md5sum {} + >DEBIAN/md5sums)
+    dpkg-deb --root-owner-group --build "$dir" "$root/tmp/older.deb" >/dev/null
+    rm -rf "$dir"
+}
+
+# check_version VERSION: dkms has that version and no other, for each kernel that
+# it builds for, and so says the module
+check_version() {
+    local status ko
+
+    status=$(in_debian dkms status mhp-vmemmap-mem)
+    if grep -v "^mhp-vmemmap-mem/$1, .*: installed$" <<<"$status"; then
+        fail "dkms should have version $1 alone, installed, got: $status"
+    fi
+    for ko in "$root"/lib/modules/*/updates/dkms/mhp_vmemmap_mem.ko*; do
+        [ "$(modinfo -F version "$ko")" = "$1" ] || fail "$ko should be $1, got: $(modinfo -F version "$ko")"
+        grep -q ", $(basename "${ko%/updates/*}")," <<<"$status" || fail "dkms should know of $ko, got: $status"
+    done
+}
+
 # One that the driver is not for
 unknown=6.6.0-test
-trap 'rm -rf "$root/lib/modules/$unknown"' EXIT
+trap 'rm -rf "$root/lib/modules/$unknown" "$root"/tmp/*' EXIT
 mkdir -p "$root/lib/modules/$unknown"
 ln -sfn /usr/src/linux-headers-$unknown "$root/lib/modules/$unknown/build"
 
+# What a run that failed has left
 [ -z "$(left)" ] || in_debian dpkg --purge "$package" >/dev/null || true
+rm -rf "$root"/usr/src/mhp-* "$root/var/lib/dkms/mhp-vmemmap-mem"
+older=0.0.1
+make_older "$older"
+log=$(in_debian dpkg --install /tmp/older.deb) || fail "version $older does not install: $log"
+check_version "$older"
 cp "$deb" "$root/tmp/"
-log=$(in_debian dpkg --install "/tmp/${deb##*/}") || fail "it does not install: $log"
+log=$(in_debian dpkg --install "/tmp/${deb##*/}") || fail "it does not install over $older: $log"
+check_version "$version"
+[[ $(left) != *"$older"* ]] || fail "an upgrade from $older should leave nothing of it, got: $(left)"
 
 ko=$(find "$root"/lib/modules/*/updates/dkms -name 'mhp_vmemmap_mem.ko*')
 [ "$(echo "$ko" | grep -c .)" -ge 1 ] || fail "dkms built nothing: $log"
