@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Scripts and manual pages are clean, words are spelled, every file names its
-# licence.
+# licence, both change logs begin with the version.
 . "$(dirname "$0")/sources.sh"
 need codespell groff shellcheck
 
@@ -26,6 +26,17 @@ shellcheck -x "${scripts[@]}" || status=1
 warnings=$(groff -man -Tutf8 -ww -z host/*.1 libvirt/*.1 2>&1) || status=1
 [ -z "$warnings" ] || {
     echo "$warnings"
+    status=1
+}
+version=$(cat VERSION)
+debian=$(sed -n '1s/^[^ ]* (\([^)]*\)) .*/\1/p' debian/changelog)
+users=$(grep -m 1 '^## ' CHANGELOG.md | cut -c4-)
+[ "$debian" = "$version" ] || {
+    echo "debian/changelog should begin with version $version, got '$debian'"
+    status=1
+}
+[ "$users" = "$version" ] || {
+    echo "CHANGELOG.md should begin with version $version, got '$users'"
     status=1
 }
 exit $status
