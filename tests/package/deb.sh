@@ -35,8 +35,7 @@ in_debian() {
 
 # What of it is there; dkms' own folder and key are not of it.
 left() {
-    find "$root/usr/src" "$root/usr/share/doc" "$root/var/lib/dkms" "$root/lib/modules" \
-        -name '*mhp*' -print
+    find "$root/etc" "$root/usr" "$root/var/lib/dkms" "$root/lib/modules" -name '*mhp*' -print
     grep -ls mhp_vmemmap_mem "$root"/lib/modules/*/modules.* || true
 }
 
