@@ -111,7 +111,10 @@ char *domain_plain_xml(Daemon *daemon, const char *name)
 
 char *domain_resizable_xml(const char *plain, const char *form)
 {
-    g_autofree char *tool = vm_build_path("meson/libvirt/mhp-virt-xml");
+    bool installed = g_getenv("MHP_INSTALLED");
+    g_autofree char *tool = installed
+                                ? g_strdup("mhp-virt-xml")
+                                : vm_build_path("meson/libvirt/mhp-virt-xml");
     g_autofree char *files = domain_files();
     g_autofree char *plugin = g_build_filename(files, "mhp-vmemmap-mem.so",
                                                NULL);
@@ -120,10 +123,11 @@ char *domain_resizable_xml(const char *plain, const char *form)
     g_autofree char *said = NULL;
     char *xml = NULL;
 
-    process = g_subprocess_new(
-        G_SUBPROCESS_FLAGS_STDIN_PIPE | G_SUBPROCESS_FLAGS_STDOUT_PIPE |
-            G_SUBPROCESS_FLAGS_STDERR_PIPE,
-        &error, tool, "--max", "8G", "--form", form, "--plugin", plugin, NULL);
+    process = g_subprocess_new(G_SUBPROCESS_FLAGS_STDIN_PIPE |
+                                   G_SUBPROCESS_FLAGS_STDOUT_PIPE |
+                                   G_SUBPROCESS_FLAGS_STDERR_PIPE,
+                               &error, tool, "--max", "8G", "--form", form,
+                               installed ? NULL : "--plugin", plugin, NULL);
     g_assert_no_error(error);
     g_subprocess_communicate_utf8(process, plain, NULL, &xml, &said, &error);
     g_assert_no_error(error);
@@ -144,7 +148,7 @@ Domain *domain_new(Daemon *daemon, const char *name, const char *form)
 {
     Domain *domain = g_new0(Domain, 1);
     g_autofree char *plain = domain_plain_xml(daemon, name);
-    g_autofree char *console = daemon_path(daemon, "console");
+    g_autofree char *console = daemon_path(daemon, "%s.console", name);
     g_autofree char *dumped = NULL, *xml = NULL;
 
     domain_define(daemon, plain);

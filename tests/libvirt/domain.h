@@ -19,7 +19,11 @@ typedef struct Domain Domain;
 /* The XML of a domain that cannot grow */
 char *domain_plain_xml(Daemon *daemon, const char *name);
 
-/* Make it one that can by mhp-virt-xml, in @form ("dimm" or "virtio-mem") */
+/*
+ * Make it one that can by mhp-virt-xml, in @form ("dimm" or "virtio-mem"): by
+ * the one that was built, or, with MHP_INSTALLED, by the one that is installed,
+ * with the plugin that is installed
+ */
 char *domain_resizable_xml(const char *plain, const char *form);
 
 /* Define a plain domain, and then make one of it that can grow */
