@@ -13,7 +13,7 @@
 # 6.12 has the transport built in, 6.1 has it as modules.
 guest_modules='virtio virtio_ring virtio_pci_legacy_dev virtio_pci_modern_dev
     virtio_pci virtio_console virtio_mem virtio_balloon pvpanic pvpanic-pci
-    virtio_blk zsmalloc zram lzo-rle lz4_compress lz4hc_compress'
+    virtio_blk zsmalloc zram lzo-rle lz4_compress lz4hc_compress button evdev'
 
 # What Debian calls the kernels for virtual machines of this architecture
 kernel_flavour=cloud-amd64
