@@ -43,6 +43,7 @@ const Golden goldens[] = {
     {"i440fx-again", "i440fx", "--max 17920M", true},
     {"i440fx-remove", "i440fx", "--remove", true},
     {"arm", "in/arm", "--max 8G", false},
+    {"kubevirt", "in/kubevirt", "--max 64G", true},
     {"remove", "max", "--remove", true},
     {"remove-hugepages", "hugepages", "--remove", true},
     {"remove-with-dimm", "node", "--remove", true},
