@@ -18,9 +18,26 @@
 #define NAME_CHARACTERS G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS ".+~-"
 #define SUFFIX ".so"
 
-/* Of QEMU's plugin interface, the last version that QEMU 10.0 knows */
+/*
+ * Of QEMU's plugin interface, for QEMU to compare before it calls anything: the
+ * last version that QEMU 10.0 knows, or the first that QEMU 11.1 still knows.
+ * Of either this file uses what has not changed.
+ */
 EXPORT int qemu_plugin_version = 4;
+#define PLUGIN_VERSION_11_1 7
 EXPORT PluginInstall qemu_plugin_install;
+
+/* Before QEMU looks */
+static void __attribute__((constructor)) choose_plugin_version(void)
+{
+    VersionInfo *info = qmp_query_version(NULL);
+
+    if (info->qemu->major > 11 ||
+        (info->qemu->major == 11 && info->qemu->minor >= 1)) {
+        qemu_plugin_version = PLUGIN_VERSION_11_1;
+    }
+    qapi_free_VersionInfo(info);
+}
 
 /* As prepare-headers names it: 10.0.2-Debian_1_10.0.2+ds-2+deb13u1 */
 static char *build_name(void)
