@@ -18,6 +18,9 @@ static const char *const home_places[] = {
     ".cache", ".config", ".libvirt", ".local", NULL,
 };
 
+/* What the machine's package keeps there it may get at any time */
+static const char packages_cache[] = "/var/cache/mhp-vmemmap-mem";
+
 typedef struct Search {
     struct timespec since;
     uid_t uid;
@@ -45,7 +48,8 @@ static void search_tree(Search *search, const char *path)
     struct stat st;
     const char *name;
 
-    if (lstat(path, &st) < 0 || g_str_equal(path, search->folder)) {
+    if (lstat(path, &st) < 0 || g_str_equal(path, search->folder) ||
+        g_str_equal(path, packages_cache)) {
         return;
     }
     if (search_is_newer(search, &st) && search_is_theirs(search, path, &st)) {

@@ -6,11 +6,9 @@
  * upgrade, in their order.
  *
  * MHP_UPGRADE is the command that upgrades; with MHP_UPGRADE_READY there is a
- * build of the device afterwards.
+ * build of the device afterwards. MHP_OLD_QEMU is a copy of the old QEMU that
+ * the upgrade leaves alone.
  */
-#include <string.h>
-#include <sys/stat.h>
-
 #include "domain.h"
 #include "keeper.h"
 #include "worker.h"
@@ -19,28 +17,13 @@
 
 static Daemon *daemon_a, *daemon_b;
 static Domain *domain;
-static char *old_qemu, *old_version;
+static char *old_version;
 
 /* What the QEMU of a domain says of itself */
 static char *version_of(Daemon *daemon, const char *name)
 {
     return daemon_virsh(daemon, "qemu-monitor-command %s --hmp 'info version'",
                         name);
-}
-
-/* For the way back: the upgrade takes it away */
-static void keep_old_qemu(void)
-{
-    g_autoptr(GError) error = NULL;
-    g_autofree char *data = NULL;
-    size_t size;
-
-    old_qemu = g_build_filename(keeper_folder(), "old-qemu", NULL);
-    g_file_get_contents(QEMU, &data, &size, &error);
-    g_assert_no_error(error);
-    g_file_set_contents(old_qemu, data, size, &error);
-    g_assert_no_error(error);
-    g_assert_cmpint(chmod(old_qemu, 0755), ==, 0);
 }
 
 static void test_before(void)
@@ -129,7 +112,8 @@ static void test_migration_back(void)
     g_autoptr(GString) text = g_string_new(xml);
     g_autofree char *path = NULL, *options = NULL, *version = NULL;
 
-    g_assert_cmpuint(g_string_replace(text, QEMU, old_qemu, 0), ==, 1);
+    g_assert_cmpuint(g_string_replace(text, QEMU, g_getenv("MHP_OLD_QEMU"), 0),
+                     ==, 1);
     path = daemon_write(daemon_b, "back.xml", text->str);
     options = g_strdup_printf("--xml %s --persistent-xml %s", path, path);
     migrate(daemon_b, daemon_a, options);
@@ -186,7 +170,6 @@ static int body(int argc, char **argv)
         ADD("a new domain says what is missing", test_no_build);
     }
 
-    keep_old_qemu();
     daemon_a = daemon_new("a");
     domain = domain_new(daemon_a, "d", "dimm");
     domain_start(domain);

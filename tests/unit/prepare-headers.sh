@@ -66,6 +66,8 @@ make_source()
 qemu 'QEMU emulator version 10.0.2 (Debian 1:10.0.2+ds-2~bpo12+1)'
 names '10.0.2-Debian_1_10.0.2+ds-2~bpo12+1'
 names '10.0.13-Debian_1_10.0.13+ds-0+deb13u1' --for '10.0.13 (Debian 1:10.0.13+ds-0+deb13u1)'
+names '10.0.13-Debian_1_10.0.13+ds-0+deb13u1' --for 1:10.0.13+ds-0+deb13u1
+refuses 'knows, 10.0, got 11.1.3' --check --for 1:11.1.3+ds-1
 refuses 'knows, 10.0, got 11.1.3' --check --for '11.1.3 (Debian 1:11.1.3+ds-1)'
 refuses 'wanted --source TARBALL, got none' --out "$tmp/out"
 make_source 10.0.13
