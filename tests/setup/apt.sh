@@ -200,3 +200,13 @@ make_debian() {
     }
     as_root mv "$dir.new" "$dir"
 }
+
+# in_fresh_debian FOLDER SUITE COMMAND: the command in a clone of the last commit, in
+# a Debian of that suite, which stays in build/FOLDER; nothing stays mounted
+in_fresh_debian() {
+    local dir=$build/$1
+
+    apt_need debootstrap git
+    mkdir -p "${dir%/*}"
+    as_root "$top/tests/setup/fresh-machine" --suite "$2" --keep "$dir" "$3"
+}

@@ -96,8 +96,7 @@ disable_libvirt() {
 }
 
 # The suite with each libvirt. The one that this machine has, or would get, runs
-# here, the others in a Debian of their own below build/libvirts, where everything
-# is built from the last commit; nothing stays mounted.
+# here, the others in a Debian of their own below build/libvirts.
 test_libvirts() {
     local suite status=0
 
@@ -109,10 +108,7 @@ test_libvirts() {
             build_for "${kernels[@]}"
             run_tests libvirt || status=1
         else
-            apt_need debootstrap git
-            mkdir -p "$build/libvirts"
-            as_root "$top/tests/setup/fresh-machine" --suite "${suite%-backports}" --keep \
-                "$build/libvirts/$suite" \
+            in_fresh_debian "libvirts/$suite" "${suite%-backports}" \
                 "MHP_LIBVIRT_SUITE=$suite ./mhp -y test libvirt" || status=1
         fi
     done

@@ -3,8 +3,7 @@
 #
 # The qtests with each QEMU that is supported, sourced by ./mhp: Debian 12's
 # 10.0.2 (from the backports) and Debian 13's 10.0.13. The one that this
-# machine does not have runs in a Debian of its own below build/qemus, where
-# everything is built from the last commit; nothing stays mounted.
+# machine does not have runs in a Debian of its own below build/qemus.
 
 qemus=(bookworm trixie)
 
@@ -16,10 +15,7 @@ test_qemus() {
         if [ "$codename" = "$(debian_codename)" ]; then
             run_tests qtest || status=1
         else
-            apt_need debootstrap git
-            mkdir -p "$build/qemus"
-            as_root "$top/tests/setup/fresh-machine" --suite "$codename" --keep \
-                "$build/qemus/$codename" './mhp -y test qtest' || status=1
+            in_fresh_debian "qemus/$codename" "$codename" './mhp -y test qtest' || status=1
         fi
     done
     return $status

@@ -6,7 +6,5 @@
 
 test_upgrade() {
     say "upgrading QEMU under a guest, in a Debian trixie of its own"
-    apt_need debootstrap git
-    as_root "$top/tests/setup/fresh-machine" --suite trixie --keep "$build/upgrade" \
-        'tests/package/upgrade.sh trixie'
+    in_fresh_debian upgrade trixie 'tests/package/upgrade.sh trixie'
 }
