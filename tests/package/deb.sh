@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The Debian package in a Debian 12 of its own: dkms builds the module for the
-# kernel whose headers are there, depmod finds its alias, kernels that the driver
-# is not for are named, an upgrade leaves nothing of the version before, and
-# removing the package takes all of it away.
+# The Debian package in a Debian of its own: dkms builds the module for the kernel
+# whose headers are there, depmod finds its alias, kernels that the driver is not
+# for are named, an upgrade leaves nothing of the version before, and removing the
+# package takes all of it away. usage: deb.sh FOLDER, which is below build/
 set -euo pipefail
 
 fail() {
@@ -11,9 +11,9 @@ fail() {
     exit 1
 }
 
-root=${MHP_BUILD:?}/dkms/debian
-[ -e "$root/etc/debian_version" ] || {
-    echo "skipped: $root is missing, ./mhp test long makes it"
+root=${MHP_BUILD:?}/$1
+[ -e "$root/usr/sbin/dkms" ] || {
+    echo "skipped: $root is missing or has no dkms, ./mhp test long and kernels make it"
     exit 77
 }
 [ "$(id -u)" = 0 ] || {
@@ -35,7 +35,7 @@ in_debian() {
 
 # What of it is there; dkms' own folder and key are not of it.
 left() {
-    find "$root/etc" "$root/usr" "$root/var/lib/dkms" "$root/lib/modules" -name '*mhp*' -print
+    find "$root/etc" "$root/usr" "$root/var/lib/dkms" "$root/lib/modules" -name '*mhp[-_]*' -print
     grep -ls mhp_vmemmap_mem "$root"/lib/modules/*/modules.* || true
 }
 
@@ -106,6 +106,8 @@ ko=$(find "$root"/lib/modules/*/updates/dkms -name 'mhp_vmemmap_mem.ko*')
 [ "$(echo "$ko" | grep -c .)" -ge 1 ] || fail "dkms built nothing: $log"
 for release in "$root"/lib/modules/*/updates; do
     release=$(basename "$(dirname "$release")")
+    # dkms leaves that to the kernel's package, of which only the headers are here
+    in_debian depmod "$release"
     found=$(in_debian modprobe -S "$release" -R 'virtio:d0000003Fv00001AF4')
     [ "$found" = mhp_vmemmap_mem ] || fail "on $release the device's alias leads to: $found"
 done

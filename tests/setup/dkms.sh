@@ -2,8 +2,8 @@
 # shellcheck shell=bash
 #
 # What the tests of the driver's packages need, sourced by ./mhp after apt.sh:
-# dkms, unpacked and not installed, and a Debian 12 with it and the headers of
-# its kernel. Both are below build/dkms.
+# dkms, unpacked and not installed, and a Debian 12 and 13 with it and the headers of
+# their kernels. All are below build/dkms.
 
 setup_dkms() {
     local dir=$build/dkms
@@ -16,9 +16,11 @@ setup_dkms() {
 }
 
 setup_dkms_debian() {
-    local dir=$build/dkms/debian
+    local suite
 
-    [ ! -e "$dir/etc/debian_version" ] || return 0
-    say "making a Debian 12 with dkms and kernel headers in $dir"
-    make_debian "$dir" bookworm --include=dkms,linux-headers-cloud-amd64
+    for suite in bookworm trixie; do
+        [ ! -e "$build/dkms/$suite/usr/sbin/dkms" ] || continue
+        say "making a Debian $suite with dkms and kernel headers in $build/dkms/$suite"
+        make_debian "$build/dkms/$suite" "$suite" --include=dkms,linux-headers-cloud-amd64
+    done
 }

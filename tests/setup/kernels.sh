@@ -43,7 +43,7 @@ setup_newer_debian() {
     say "making a Debian $suite with the headers of $release in $dir/root"
     rm -f "$dir/release"
     make_debian "$dir/root" "${suite%-backports}" "${extra[@]}" \
-        --include="make,binutils,linux-headers-$release"
+        --include="make,binutils,dkms,linux-headers-$release"
     echo "$release" >"$dir/release"
 }
 
@@ -68,7 +68,8 @@ setup_newer() {
     release=$(newer_release "$name")
     [ -n "$release" ] || die "Debian's $(newer_suite "$name") has no cloud kernel"
     rm -rf "$dir" && mkdir -p "$dir"
-    [ "$(cat "$build/newer/$name/release" 2>/dev/null)" = "$release" ] ||
+    { [ "$(cat "$build/newer/$name/release" 2>/dev/null)" = "$release" ] &&
+        [ -e "$build/newer/$name/root/usr/sbin/dkms" ]; } ||
         setup_newer_debian "$name" "$release"
     setup_newer_image "$name" "$release"
     echo "$guest_modules" >"$dir/wanted"
