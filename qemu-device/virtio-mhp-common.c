@@ -57,6 +57,21 @@ static bool virtio_mhp_common_check_features(const VirtIOMHPCommon *common)
     return !missing;
 }
 
+/* A queue and an interrupt come with it, whose numbers the guest knows. */
+static bool virtio_mhp_common_check_stats(const VirtIOMHPCommon *common)
+{
+    const bool wanted = common->features >> VIRTIO_MHP_F_STATS & 1;
+    const bool got = VIRTIO_DEVICE(common->parent)->host_features >>
+                         VIRTIO_MHP_F_STATS &
+                     1;
+
+    if (got && !wanted) {
+        error_report(
+            "mhp-vmemmap-mem: property 'stats' wants 'off' as on the migration's source, got 'on'");
+    }
+    return wanted || !got;
+}
+
 /* Their features would fit, but not what the guest knows the device by. */
 static bool virtio_mhp_common_check_compat(const VirtIOMHPCommon *common)
 {
@@ -98,7 +113,8 @@ static int virtio_mhp_common_check(const VirtIOMHPCommon *common)
         return -EINVAL;
     }
     return virtio_mhp_common_check_compat(common) &&
-                   virtio_mhp_common_check_features(common)
+                   virtio_mhp_common_check_features(common) &&
+                   virtio_mhp_common_check_stats(common)
                ? 0
                : -EINVAL;
 }

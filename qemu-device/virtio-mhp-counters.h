@@ -67,6 +67,8 @@ typedef struct VirtIOMHPRequestCounters {
  * struct VirtIOMHPCounters - all of a device
  * @requests: by type
  * @nb_malformed: buffers of the wrong shape, which broke the device
+ * @nb_stats_read: buffers of figures that were read
+ * @nb_stats_asked: times that the driver was asked for fresh ones
  * @plugged: bytes that were plugged
  * @unplugged: bytes that were unplugged, by requests and by system resets
  * @refused: blocks of requests that were not granted
@@ -75,6 +77,8 @@ typedef struct VirtIOMHPRequestCounters {
 typedef struct VirtIOMHPCounters {
     VirtIOMHPRequestCounters requests[VIRTIO_MHP_NB_COUNTED_TYPES];
     uint64_t nb_malformed;
+    uint64_t nb_stats_read;
+    uint64_t nb_stats_asked;
     uint64_t plugged;
     uint64_t unplugged;
     uint64_t refused[VIRTIO_MHP_NB_REFUSALS];

@@ -20,9 +20,6 @@
 #define TYPE_VIRTIO_MHP_PCI "virtio-mhp-pci"
 OBJECT_DECLARE_SIMPLE_TYPE(VirtIOMHPPCI, VIRTIO_MHP_PCI)
 
-/* One vector for configuration changes, one for each queue */
-#define VIRTIO_MHP_NB_VECTORS (1 + VIRTIO_MHP_NB_QUEUES)
-
 /**
  * struct VirtIOMHPPCI - the PCI device
  * @parent_obj: a virtio-pci device that machines map as memory
@@ -65,6 +62,16 @@ static void virtio_mhp_pci_guard_common(VirtIOMHPPCI *pci)
     mr->ops = &pci->guarded_ops;
 }
 
+/* One for configuration changes, one for each queue */
+static uint32_t virtio_mhp_pci_nb_vectors(const VirtIOMHP *vmhp)
+{
+    const uint32_t last = virtio_mhp_stats_is_offered(vmhp)
+                              ? VIRTIO_MHP_QUEUE_STATS
+                              : VIRTIO_MHP_QUEUE_REQUESTS;
+
+    return 1 + last + 1;
+}
+
 static void virtio_mhp_pci_realize(VirtIOPCIProxy *proxy, Error **errp)
 {
     VirtIOMHPPCI *pci = VIRTIO_MHP_PCI(proxy);
@@ -73,7 +80,7 @@ static void virtio_mhp_pci_realize(VirtIOPCIProxy *proxy, Error **errp)
         return;
     }
     if (proxy->nvectors == DEV_NVECTORS_UNSPECIFIED) {
-        proxy->nvectors = VIRTIO_MHP_NB_VECTORS;
+        proxy->nvectors = virtio_mhp_pci_nb_vectors(&pci->vdev);
     }
     virtio_pci_force_virtio_1(proxy);
     if (!qdev_realize(DEVICE(&pci->vdev), BUS(&proxy->bus), errp)) {

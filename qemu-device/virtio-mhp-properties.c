@@ -171,6 +171,11 @@ static const struct {
      "What happened so far, as numbers (read-only)"},
     {VIRTIO_MHP_SUMMARY_PROP, "strList", virtio_mhp_get_summary, NULL,
      "What happened so far, for people (read-only)"},
+    {VIRTIO_MHP_GUEST_STATS_PROP, "guest statistics", virtio_mhp_get_stats,
+     NULL, "What the guest tells of its memory (read-only)"},
+    {VIRTIO_MHP_STATS_INTERVAL_PROP, "int", virtio_mhp_get_stats_interval,
+     virtio_mhp_set_stats_interval,
+     "After how many seconds it is asked again, 0: never"},
 };
 
 void virtio_mhp_add_properties(ObjectClass *klass)

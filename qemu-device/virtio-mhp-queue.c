@@ -52,24 +52,31 @@ static bool virtio_mhp_queue_check_shape(VirtIOMHP *vmhp,
 }
 
 /*
- * Called from anywhere: where work ends, where the machine stops. A ring can
- * lie in the device's own registers, and must not make it serve the next
- * request.
+ * A ring can lie in the device's own registers, and must not make it serve the
+ * next request.
  */
-void virtio_mhp_queue_answer(VirtIOMHP *vmhp,
-                             const struct virtio_mhp_resp *resp)
+void virtio_mhp_queue_push(VirtIOMHP *vmhp, VirtQueue *vq,
+                           const VirtQueueElement *elem, unsigned int len)
 {
     DeviceState *transport = qdev_get_parent_bus(DEVICE(vmhp))->parent;
     MemReentrancyGuard *guard = &transport->mem_reentrancy_guard;
     const bool was_engaged = guard->engaged_in_io;
+
+    guard->engaged_in_io = true;
+    virtqueue_push(vq, elem, len);
+    virtio_notify(VIRTIO_DEVICE(vmhp), vq);
+    guard->engaged_in_io = was_engaged;
+}
+
+/* Called from anywhere: where work ends, where the machine stops. */
+void virtio_mhp_queue_answer(VirtIOMHP *vmhp,
+                             const struct virtio_mhp_resp *resp)
+{
     VirtIOMHPQueue *queue = &vmhp->queue;
     VirtQueueElement *elem = g_steal_pointer(&queue->elem);
 
-    guard->engaged_in_io = true;
     iov_from_buf(elem->in_sg, elem->in_num, 0, resp, sizeof(*resp));
-    virtqueue_push(queue->vq, elem, sizeof(*resp));
-    virtio_notify(VIRTIO_DEVICE(vmhp), queue->vq);
-    guard->engaged_in_io = was_engaged;
+    virtio_mhp_queue_push(vmhp, queue->vq, elem, sizeof(*resp));
     g_free(elem);
 }
 

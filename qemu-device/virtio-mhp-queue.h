@@ -13,7 +13,7 @@
 /* In the order of their indices */
 enum {
     VIRTIO_MHP_QUEUE_REQUESTS,
-    VIRTIO_MHP_NB_QUEUES,
+    VIRTIO_MHP_QUEUE_STATS,
 };
 
 typedef struct VirtIOMHP VirtIOMHP;
@@ -60,6 +60,9 @@ void virtio_mhp_queue_cleanup(VirtIOMHP *vmhp);
 /* Give the buffer of the request at hand back with the response */
 void virtio_mhp_queue_answer(VirtIOMHP *vmhp,
                              const struct virtio_mhp_resp *resp);
+/* Give a buffer back, and tell the driver */
+void virtio_mhp_queue_push(VirtIOMHP *vmhp, VirtQueue *vq,
+                           const VirtQueueElement *elem, unsigned int len);
 /* Do not answer it: it broke the device, which has no more requests then */
 void virtio_mhp_queue_refuse(VirtIOMHP *vmhp);
 /* Put it back into the ring, as if it had not been taken */

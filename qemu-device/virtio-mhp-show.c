@@ -97,6 +97,8 @@ static bool virtio_mhp_show_counters(Visitor *v,
         }
     }
     return virtio_mhp_show(v, "malformed", counters->nb_malformed, errp) &&
+           virtio_mhp_show(v, "stats-read", counters->nb_stats_read, errp) &&
+           virtio_mhp_show(v, "stats-asked", counters->nb_stats_asked, errp) &&
            virtio_mhp_show(v, "plugged-bytes", counters->plugged, errp) &&
            virtio_mhp_show(v, "unplugged-bytes", counters->unplugged, errp) &&
            virtio_mhp_show_host(v, &counters->host, errp) &&
@@ -195,6 +197,13 @@ void virtio_mhp_get_summary(Object *obj, Visitor *v, const char *name,
         }
     }
     QAPI_LIST_APPEND(tail, virtio_mhp_memory_text(counters));
+    if (counters->nb_stats_read) {
+        QAPI_LIST_APPEND(
+            tail,
+            g_strdup_printf("statistics: %" PRIu64
+                            " buffers read, asked for %" PRIu64 " times",
+                            counters->nb_stats_read, counters->nb_stats_asked));
+    }
     if (vmhp->memmap.unit_size) {
         QAPI_LIST_APPEND(tail, virtio_mhp_unit_text(vmhp));
     }

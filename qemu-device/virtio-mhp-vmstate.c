@@ -293,6 +293,7 @@ static int virtio_mhp_late_post_load(void *opaque, int version_id)
     }
     /* The driver may have heard BUSY, and something may be left to be done. */
     virtio_mhp_busy_watch(vmhp);
+    virtio_mhp_stats_go_on(vmhp);
     return 0;
 }
 

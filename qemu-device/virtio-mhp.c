@@ -115,6 +115,7 @@ static void virtio_mhp_realize(DeviceState *dev, Error **errp)
     virtio_mhp_pending_init(vmhp);
     virtio_mhp_memory_init(vmhp);
     virtio_mhp_queue_init(vmhp, &virtio_mhp_request_handlers);
+    virtio_mhp_stats_init(vmhp);
     virtio_mhp_system_reset_add(vmhp);
     virtio_mhp_vmstate_add(vmhp);
     virtio_mhp_balloon_add(vmhp);
@@ -136,6 +137,7 @@ static void virtio_mhp_unrealize(DeviceState *dev)
     virtio_mhp_balloon_remove(vmhp);
     virtio_mhp_vmstate_remove(vmhp);
     virtio_mhp_system_reset_remove(vmhp);
+    virtio_mhp_stats_cleanup(vmhp);
     virtio_mhp_queue_cleanup(vmhp);
     virtio_mhp_pending_cleanup(vmhp);
     virtio_mhp_op_cleanup(vmhp, virtio_mhp_give_host);
@@ -197,6 +199,7 @@ static void virtio_mhp_reset(VirtIODevice *vdev)
 
     trace_virtio_mhp_reset(vmhp->addr);
     virtio_mhp_queue_forget(vmhp);
+    virtio_mhp_stats_forget(vmhp);
     vmhp->memmap = (VirtIOMHPMemmap){0};
     virtio_mhp_blocks_clear_reasons(&vmhp->blocks);
 }
@@ -248,6 +251,8 @@ static const Property virtio_mhp_properties[] = {
                       VIRTIO_MHP_F_MEMMAP_ON_BLOCK, true),
     DEFINE_PROP_BIT64(VIRTIO_MHP_STATUS_PROP, VirtIOMHP, features,
                       VIRTIO_MHP_F_STATUS, true),
+    DEFINE_PROP_BIT64(VIRTIO_MHP_STATS_PROP, VirtIOMHP, features,
+                      VIRTIO_MHP_F_STATS, true),
     DEFINE_PROP_LINK(VIRTIO_MHP_MEMDEV_PROP, VirtIOMHP, memdev,
                      TYPE_MEMORY_BACKEND, HostMemoryBackend *),
 };

@@ -21,6 +21,7 @@
  *   virtio-mhp-memory.c      plugging and unplugging
  *   virtio-mhp-queue.c       the request queue: take, check the shape, answer
  *   virtio-mhp-request.c     what each request means
+ *   virtio-mhp-stats.c       figures of the guest's memory
  *   virtio-mhp-reset.c       the system reset
  *   virtio-mhp-common.c      what both sides of a migration have in common
  *   virtio-mhp-vmstate.c     migration and snapshots
@@ -49,6 +50,7 @@
 #include "virtio-mhp-counters.h"
 #include "virtio-mhp-memory.h"
 #include "virtio-mhp-queue.h"
+#include "virtio-mhp-stats.h"
 
 #include <uapi/linux/virtio_mhp.h>
 
@@ -74,11 +76,15 @@ OBJECT_DECLARE_SIMPLE_TYPE(VirtIOMHP, VIRTIO_MHP)
 #define VIRTIO_MHP_DYNAMIC_MEMSLOTS_PROP "dynamic-memslots"
 #define VIRTIO_MHP_MEMMAP_ON_BLOCK_PROP "memmap-on-block"
 #define VIRTIO_MHP_STATUS_PROP "status"
+#define VIRTIO_MHP_STATS_PROP "stats"
 #define VIRTIO_MHP_UNIT_SIZE_PROP "unit-size"
 #define VIRTIO_MHP_STUCK_SIZE_PROP "stuck-size"
 #define VIRTIO_MHP_STUCK_BLOCKS_PROP "stuck-blocks"
 #define VIRTIO_MHP_COUNTERS_PROP "counters"
 #define VIRTIO_MHP_SUMMARY_PROP "summary"
+/* virtio-balloon's names */
+#define VIRTIO_MHP_GUEST_STATS_PROP "guest-stats"
+#define VIRTIO_MHP_STATS_INTERVAL_PROP "guest-stats-polling-interval"
 
 /**
  * struct VirtIOMHPMemslots - what the machine maps; see virtio-mhp-memslots.c
@@ -117,6 +123,7 @@ typedef struct VirtIOMHPMemslots {
  * @pending: what is to be done in the background
  * @memory: plugging and unplugging
  * @queue: the request queue
+ * @stats: what the guest tells of its memory
  * @busy.timer: looks for the end of a migration
  * @busy.is_awaited: somebody waits for it
  * @busy.over_notifiers: told of it, after the driver
@@ -152,6 +159,7 @@ struct VirtIOMHP {
     VirtIOMHPPending pending;
     VirtIOMHPMemory memory;
     VirtIOMHPQueue queue;
+    VirtIOMHPStats stats;
     struct {
         QEMUTimer *timer;
         bool is_awaited;
@@ -245,6 +253,23 @@ void virtio_mhp_memslots_unmap_unused(VirtIOMHP *vmhp,
 extern const VirtIOMHPQueueHandlers virtio_mhp_request_handlers;
 /* What the counters of a type are called; the last is for unknown types */
 const char *virtio_mhp_request_name(unsigned int index);
+
+/* virtio-mhp-stats.c: figures of the guest's memory */
+
+/* After the check of properties */
+bool virtio_mhp_stats_is_offered(const VirtIOMHP *vmhp);
+void virtio_mhp_stats_init(VirtIOMHP *vmhp);
+void virtio_mhp_stats_cleanup(VirtIOMHP *vmhp);
+/* There is no driver any more */
+void virtio_mhp_stats_forget(VirtIOMHP *vmhp);
+/* The guest was moved here, or is another one than before */
+void virtio_mhp_stats_go_on(VirtIOMHP *vmhp);
+void virtio_mhp_get_stats(Object *obj, Visitor *v, const char *name,
+                          void *opaque, Error **errp);
+void virtio_mhp_get_stats_interval(Object *obj, Visitor *v, const char *name,
+                                   void *opaque, Error **errp);
+void virtio_mhp_set_stats_interval(Object *obj, Visitor *v, const char *name,
+                                   void *opaque, Error **errp);
 
 /* virtio-mhp-reset.c: the system reset */
 

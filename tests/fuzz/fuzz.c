@@ -86,7 +86,10 @@ static void run(guint32 seed)
 {
     /* A guest of type pc ejects it from there. */
     g_autofree char *place = g_strdup_printf("device.mhp0.addr=%d", FUZZ_SLOT);
+    int bios = mhp_bios_file();
+    g_autofree char *path = g_strdup_printf("/proc/%d/fd/%d", getpid(), bios);
     const char *const args[] = {
+        "-bios",   path,
         "-plugin", g_getenv("MHP_TEST_LISTENER"),
         "-device", "mhp-test-listener,id=l0,memdev=mem0",
         "-M",      "pc",
@@ -104,6 +107,7 @@ static void run(guint32 seed)
     fuzz.model.addr = fuzz.mhp->addr;
     fuzz.model.requested_size = MHP_REQUESTED_SIZE;
     fuzz.model.features = MHP_FEATURES;
+    model_forget_stats(&fuzz.model);
     fuzz_listen(&fuzz, true);
     while (g_get_monotonic_time() < end && (int)fuzz.step < option_steps) {
         fuzz.step++;
@@ -114,6 +118,7 @@ static void run(guint32 seed)
     g_rand_free(fuzz.rand);
     mhp_free(fuzz.mhp);
     fuzz_forget_snapshot(&fuzz);
+    close(bios);
 }
 
 int main(int argc, char **argv)

@@ -23,6 +23,7 @@ typedef struct Fuzz {
     Model saved;               /* with it */
     bool is_listening;         /* to which blocks are plugged */
     bool heard[MHP_NB_BLOCKS]; /* that a block is plugged */
+    int64_t nb_stats_read;     /* a counter, before the driver tells some */
     int trace; /* file that tells what was done; its end is shown on failure */
 } Fuzz;
 
@@ -41,6 +42,12 @@ void fuzz_do_step(Fuzz *fuzz);
 void fuzz_step_requests(Fuzz *fuzz);
 void fuzz_step_requests_in_block(Fuzz *fuzz);
 void fuzz_step_requests_nowhere(Fuzz *fuzz);
+
+/* step-stats.c: figures in the statsq, and their way back */
+void fuzz_step_stats(Fuzz *fuzz);
+void fuzz_step_ask(Fuzz *fuzz);
+void fuzz_stats_arrived(Fuzz *fuzz);
+void fuzz_check_stats(Fuzz *fuzz);
 
 /* step-host.c: what the operator and the machine do */
 void fuzz_step_requested_size(Fuzz *fuzz);

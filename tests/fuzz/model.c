@@ -205,9 +205,58 @@ struct virtio_mhp_resp model_request(Model *model,
     return resp;
 }
 
+/* DEV-STATS-2; MODEL_NB_STATS if the tag has no name */
+static unsigned model_stat(uint16_t tag)
+{
+    if (tag < MODEL_NB_BALLOON_STATS) {
+        return tag;
+    }
+    if (tag >= MODEL_OWN_STATS &&
+        tag < MODEL_OWN_STATS + MODEL_NB_STATS - MODEL_NB_BALLOON_STATS) {
+        return tag - MODEL_OWN_STATS + MODEL_NB_BALLOON_STATS;
+    }
+    return MODEL_NB_STATS;
+}
+
+static void model_drop_figures(Model *model)
+{
+    for (unsigned i = 0; i < MODEL_NB_STATS; i++) {
+        model->stats.values[i] = UINT64_MAX;
+    }
+}
+
+/* DEV-STATS-1, DEV-STATS-3 */
+bool model_tell(Model *model, const struct virtio_mhp_stat *stats, size_t size,
+                bool has_writable)
+{
+    if (!model_has_feature(model, VIRTIO_MHP_F_STATS) ||
+        model->stats.has_buffer || has_writable || !size ||
+        size % sizeof(*stats) || size / sizeof(*stats) > VIRTIO_MHP_STATS_MAX) {
+        return false;
+    }
+    model->stats.has_buffer = true;
+    model_drop_figures(model);
+    for (size_t i = 0; i < size / sizeof(*stats); i++) {
+        unsigned stat = model_stat(GUINT16_FROM_LE(stats[i].tag));
+
+        if (stat < MODEL_NB_STATS) {
+            model->stats.values[stat] = GUINT64_FROM_LE(stats[i].value);
+        }
+    }
+    return true;
+}
+
+/* DEV-STATS-5 */
+void model_forget_stats(Model *model)
+{
+    model->stats.has_buffer = false;
+    model_drop_figures(model);
+}
+
 /* DEV-RESET-1, DEV-STATUS-2 */
 void model_restart_driver(Model *model, uint64_t features)
 {
+    model_forget_stats(model);
     model->features = features;
     model_drop_reports(model);
 }
@@ -216,6 +265,7 @@ void model_restart_driver(Model *model, uint64_t features)
 void model_system_reset(Model *model)
 {
     model_set_plugged(model, (Range){0, MHP_NB_BLOCKS}, false);
+    model_forget_stats(model);
     model->features = MHP_FEATURES;
 }
 

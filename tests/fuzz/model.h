@@ -23,11 +23,27 @@ typedef struct ModelBlock {
     uint64_t mark;
 } ModelBlock;
 
+/* Tags that have a name, virtio-balloon's and ours, and where ours start */
+#define MODEL_NB_STATS 30
+#define MODEL_NB_BALLOON_STATS 16
+#define MODEL_OWN_STATS 0x100
+
+/**
+ * struct ModelStats - what the driver told in the statsq
+ * @has_buffer: it has a buffer there
+ * @values: the figures of the latest one, UINT64_MAX for what was not in it
+ */
+typedef struct ModelStats {
+    bool has_buffer;
+    uint64_t values[MODEL_NB_STATS];
+} ModelStats;
+
 typedef struct Model {
     uint64_t addr;
     uint64_t requested_size;
     uint64_t features; /* that the driver accepted */
     ModelBlock blocks[MHP_NB_BLOCKS];
+    ModelStats stats;
 } Model;
 
 unsigned model_nb_plugged(const Model *model);
@@ -36,6 +52,14 @@ unsigned model_nb_stuck(const Model *model);
 /* The response (in wire order) to a request of the right shape */
 struct virtio_mhp_resp model_request(Model *model,
                                      const struct virtio_mhp_req *req);
+
+/*
+ * A buffer with @size bytes to read and perhaps some to write is there; false
+ * if it breaks the device
+ */
+bool model_tell(Model *model, const struct virtio_mhp_stat *stats, size_t size,
+                bool has_writable);
+void model_forget_stats(Model *model);
 
 /* A driver has reset the device and accepted @features */
 void model_restart_driver(Model *model, uint64_t features);

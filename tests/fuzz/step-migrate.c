@@ -39,6 +39,7 @@ static void fuzz_load(Fuzz *fuzz)
     for (unsigned i = 0; i < MHP_NB_BLOCKS; i++) {
         fuzz->model.blocks[i].touched = false;
     }
+    fuzz_stats_arrived(fuzz);
 }
 
 /* One snapshot of each machine */
@@ -63,6 +64,7 @@ static void fuzz_arrived(Fuzz *fuzz, Mhp *target)
         fuzz->heard[i] = false;
     }
     fuzz_listen(fuzz, true);
+    fuzz_stats_arrived(fuzz);
 }
 
 void fuzz_step_migrate(Fuzz *fuzz)

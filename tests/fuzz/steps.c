@@ -15,6 +15,9 @@ static void fuzz_step_restart_driver(Fuzz *fuzz)
     if (fuzz_one_in(fuzz, 4)) {
         features &= ~(UINT64_C(1) << VIRTIO_MHP_F_STATUS);
     }
+    if (fuzz_one_in(fuzz, 4)) {
+        features &= ~(UINT64_C(1) << VIRTIO_MHP_F_STATS);
+    }
     fuzz_tell(fuzz, "restart the driver with other features");
     for (unsigned n = fuzz_pick(fuzz, 3); n; n--) {
         virtio_pci_reset(fuzz->mhp->pci);
@@ -61,7 +64,9 @@ static const struct {
 } fuzz_steps[] = {
     {fuzz_step_requests, 600},
     {fuzz_step_mark, 200},
+    {fuzz_step_stats, 80},
     {fuzz_step_requested_size, 60},
+    {fuzz_step_ask, 40},
     {fuzz_step_touch_unplugged, 40},
     {fuzz_step_restart_driver, 30},
     {fuzz_step_requests_in_block, 30},

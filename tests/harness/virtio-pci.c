@@ -12,10 +12,11 @@
 #define VIRTIO_PCI_VENDOR 0x1af4
 #define VIRTIO_PCI_WAIT_US (30 * G_TIME_SPAN_SECOND)
 
-/* Guest memory of queue 0 */
+/* Guest memory of a queue, and how far from there the next one has its own */
 #define VIRTIO_PCI_DESC 0x100000
 #define VIRTIO_PCI_AVAIL 0x110000
 #define VIRTIO_PCI_USED_RING 0x120000
+#define VIRTIO_PCI_QUEUE_STRIDE 0x40000
 
 struct VirtioPci {
     Qtest *qtest;
@@ -25,8 +26,24 @@ struct VirtioPci {
     uint64_t isr;
     uint64_t device;
     uint32_t notify_multiplier;
-    uint16_t nb_submitted;
+    unsigned queue;
+    uint16_t nb_submitted[VIRTIO_PCI_QUEUES_MAX];
 };
+
+static uint64_t virtio_pci_desc(const VirtioPci *vp)
+{
+    return VIRTIO_PCI_DESC + vp->queue * VIRTIO_PCI_QUEUE_STRIDE;
+}
+
+static uint64_t virtio_pci_avail(const VirtioPci *vp)
+{
+    return VIRTIO_PCI_AVAIL + vp->queue * VIRTIO_PCI_QUEUE_STRIDE;
+}
+
+static uint64_t virtio_pci_used_ring(const VirtioPci *vp)
+{
+    return VIRTIO_PCI_USED_RING + vp->queue * VIRTIO_PCI_QUEUE_STRIDE;
+}
 
 static uint8_t virtio_pci_cap8(VirtioPci *vp, unsigned offset)
 {
@@ -110,9 +127,14 @@ VirtioPci *virtio_pci_new_migrated(const VirtioPci *vp, Qtest *qtest)
 
 void virtio_pci_resume(VirtioPci *vp)
 {
-    vp->nb_submitted = (uint16_t)qtest_read_reg(
-        vp->qtest, VIRTIO_PCI_AVAIL + G_STRUCT_OFFSET(struct vring_avail, idx),
-        2);
+    const unsigned queue = vp->queue;
+
+    for (vp->queue = 0; vp->queue < VIRTIO_PCI_QUEUES_MAX; vp->queue++) {
+        vp->nb_submitted[vp->queue] = (uint16_t)qtest_read_reg(
+            vp->qtest,
+            virtio_pci_avail(vp) + G_STRUCT_OFFSET(struct vring_avail, idx), 2);
+    }
+    vp->queue = queue;
 }
 
 uint64_t virtio_pci_registers(VirtioPci *vp)
@@ -182,23 +204,46 @@ bool virtio_pci_negotiate(VirtioPci *vp, uint64_t features)
     return virtio_pci_status(vp) & VIRTIO_CONFIG_S_FEATURES_OK;
 }
 
-void virtio_pci_run(VirtioPci *vp)
+uint16_t virtio_pci_nb_queues(VirtioPci *vp)
 {
-    vp->nb_submitted = 0;
-    qtest_memset(vp->qtest, VIRTIO_PCI_AVAIL, 0, 4);
-    qtest_memset(vp->qtest, VIRTIO_PCI_USED_RING, 0, 4);
-    virtio_pci_common_write(vp, VIRTIO_PCI_COMMON_Q_SELECT, 2, 0);
+    return (uint16_t)virtio_pci_common_read(vp, VIRTIO_PCI_COMMON_NUMQ, 2);
+}
+
+void virtio_pci_select(VirtioPci *vp, unsigned queue)
+{
+    g_assert_cmpuint(queue, <, VIRTIO_PCI_QUEUES_MAX);
+    vp->queue = queue;
+}
+
+static void virtio_pci_set_up_queue(VirtioPci *vp)
+{
+    vp->nb_submitted[vp->queue] = 0;
+    qtest_memset(vp->qtest, virtio_pci_avail(vp), 0, 4);
+    qtest_memset(vp->qtest, virtio_pci_used_ring(vp), 0, 4);
+    virtio_pci_common_write(vp, VIRTIO_PCI_COMMON_Q_SELECT, 2, vp->queue);
     virtio_pci_common_write(vp, VIRTIO_PCI_COMMON_Q_SIZE, 2,
                             VIRTIO_PCI_QUEUE_SIZE);
-    virtio_pci_common_write(vp, VIRTIO_PCI_COMMON_Q_DESCLO, 4, VIRTIO_PCI_DESC);
+    virtio_pci_common_write(vp, VIRTIO_PCI_COMMON_Q_DESCLO, 4,
+                            virtio_pci_desc(vp));
     virtio_pci_common_write(vp, VIRTIO_PCI_COMMON_Q_DESCHI, 4, 0);
     virtio_pci_common_write(vp, VIRTIO_PCI_COMMON_Q_AVAILLO, 4,
-                            VIRTIO_PCI_AVAIL);
+                            virtio_pci_avail(vp));
     virtio_pci_common_write(vp, VIRTIO_PCI_COMMON_Q_AVAILHI, 4, 0);
     virtio_pci_common_write(vp, VIRTIO_PCI_COMMON_Q_USEDLO, 4,
-                            VIRTIO_PCI_USED_RING);
+                            virtio_pci_used_ring(vp));
     virtio_pci_common_write(vp, VIRTIO_PCI_COMMON_Q_USEDHI, 4, 0);
     virtio_pci_common_write(vp, VIRTIO_PCI_COMMON_Q_ENABLE, 2, 1);
+}
+
+void virtio_pci_run(VirtioPci *vp)
+{
+    const unsigned nb = virtio_pci_nb_queues(vp);
+
+    for (unsigned i = 0; i < MIN(nb, VIRTIO_PCI_QUEUES_MAX); i++) {
+        virtio_pci_select(vp, i);
+        virtio_pci_set_up_queue(vp);
+    }
+    virtio_pci_select(vp, 0);
     virtio_pci_add_status(vp, VIRTIO_CONFIG_S_DRIVER_OK);
 }
 
@@ -226,10 +271,12 @@ uint8_t virtio_pci_isr(VirtioPci *vp)
 
 static void virtio_pci_notify_queue(VirtioPci *vp)
 {
-    uint64_t offset = virtio_pci_common_read(vp, VIRTIO_PCI_COMMON_Q_NOFF, 2);
+    uint64_t offset;
 
+    virtio_pci_common_write(vp, VIRTIO_PCI_COMMON_Q_SELECT, 2, vp->queue);
+    offset = virtio_pci_common_read(vp, VIRTIO_PCI_COMMON_Q_NOFF, 2);
     qtest_write_reg(vp->qtest, vp->notify + offset * vp->notify_multiplier, 2,
-                    0);
+                    vp->queue);
 }
 
 static void virtio_pci_write_table(VirtioPci *vp,
@@ -245,22 +292,24 @@ static void virtio_pci_write_table(VirtioPci *vp,
         table[i].flags = GUINT16_TO_LE(descs[i].flags);
         table[i].next = GUINT16_TO_LE(descs[i].next);
     }
-    qtest_write(vp->qtest, VIRTIO_PCI_DESC, table, nb_descs * sizeof(table[0]));
+    qtest_write(vp->qtest, virtio_pci_desc(vp), table,
+                nb_descs * sizeof(table[0]));
 }
 
 void virtio_pci_claim_heads(VirtioPci *vp, uint16_t nb)
 {
-    vp->nb_submitted += nb;
+    vp->nb_submitted[vp->queue] += nb;
     qtest_write_reg(vp->qtest,
-                    VIRTIO_PCI_AVAIL + G_STRUCT_OFFSET(struct vring_avail, idx),
-                    2, vp->nb_submitted);
+                    virtio_pci_avail(vp) +
+                        G_STRUCT_OFFSET(struct vring_avail, idx),
+                    2, vp->nb_submitted[vp->queue]);
     virtio_pci_notify_queue(vp);
 }
 
 void virtio_pci_set_avail_flags(VirtioPci *vp, uint16_t flags)
 {
     qtest_write_reg(vp->qtest,
-                    VIRTIO_PCI_AVAIL +
+                    virtio_pci_avail(vp) +
                         G_STRUCT_OFFSET(struct vring_avail, flags),
                     2, flags);
 }
@@ -269,12 +318,13 @@ void virtio_pci_submit_heads(VirtioPci *vp, const struct vring_desc *descs,
                              unsigned nb_descs, const uint16_t *heads,
                              unsigned nb_heads)
 {
-    uint64_t ring = VIRTIO_PCI_AVAIL +
+    uint64_t ring = virtio_pci_avail(vp) +
                     G_STRUCT_OFFSET(struct vring_avail, ring);
 
     virtio_pci_write_table(vp, descs, nb_descs);
     for (unsigned i = 0; i < nb_heads; i++) {
-        uint16_t slot = (vp->nb_submitted + i) % VIRTIO_PCI_QUEUE_SIZE;
+        uint16_t slot = (vp->nb_submitted[vp->queue] + i) %
+                        VIRTIO_PCI_QUEUE_SIZE;
 
         qtest_write_reg(vp->qtest, ring + slot * sizeof(uint16_t), 2, heads[i]);
     }
@@ -295,7 +345,8 @@ static void virtio_pci_read_used(VirtioPci *vp, struct vring_used_elem *elems,
     struct vring_used_elem ring[VIRTIO_PCI_QUEUE_SIZE];
 
     qtest_read(vp->qtest,
-               VIRTIO_PCI_USED_RING + G_STRUCT_OFFSET(struct vring_used, ring),
+               virtio_pci_used_ring(vp) +
+                   G_STRUCT_OFFSET(struct vring_used, ring),
                ring, sizeof(ring));
     for (unsigned i = 0; i < nb_elems; i++) {
         const struct vring_used_elem *elem =
@@ -309,9 +360,9 @@ static void virtio_pci_read_used(VirtioPci *vp, struct vring_used_elem *elems,
 unsigned virtio_pci_wait_heads(VirtioPci *vp, struct vring_used_elem *elems,
                                unsigned nb_heads)
 {
-    uint64_t idx = VIRTIO_PCI_USED_RING +
+    uint64_t idx = virtio_pci_used_ring(vp) +
                    G_STRUCT_OFFSET(struct vring_used, idx);
-    uint16_t first = vp->nb_submitted - nb_heads;
+    uint16_t first = vp->nb_submitted[vp->queue] - nb_heads;
     int64_t end = g_get_monotonic_time() + VIRTIO_PCI_WAIT_US;
 
     while (g_get_monotonic_time() < end) {

@@ -2,8 +2,8 @@
 /*
  * A minimal modern virtio-pci driver on top of qtest.h: one device on the root
  * bus of a q35 machine, its registers, feature negotiation, configuration, and
- * its queue 0 as a split virtqueue in guest memory. No MSI-X: interrupts show
- * in the ISR register.
+ * its first queues as split virtqueues in guest memory. No MSI-X: interrupts
+ * show in the ISR register.
  *
  * Its structures lie in the first VIRTIO_PCI_RAM_END bytes of guest memory;
  * from there on a test can use memory as it likes.
@@ -19,6 +19,7 @@
 
 #define VIRTIO_PCI_RAM_END 0x200000
 #define VIRTIO_PCI_QUEUE_SIZE 128
+#define VIRTIO_PCI_QUEUES_MAX 2
 
 typedef struct VirtioPci VirtioPci;
 
@@ -52,8 +53,13 @@ uint64_t virtio_pci_features(VirtioPci *vp);
  */
 bool virtio_pci_negotiate(VirtioPci *vp, uint64_t features);
 
-/* Set up queue 0 and set DRIVER_OK */
+uint16_t virtio_pci_nb_queues(VirtioPci *vp);
+
+/* Set up the queues that the device has, select queue 0 and set DRIVER_OK */
 void virtio_pci_run(VirtioPci *vp);
+
+/* The queue that all that submits, claims and waits is about */
+void virtio_pci_select(VirtioPci *vp, unsigned queue);
 
 /* The device's own configuration; @offset is counted from its start */
 void virtio_pci_read_config(VirtioPci *vp, void *data, size_t size);

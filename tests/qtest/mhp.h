@@ -31,7 +31,7 @@
     (UINT64_C(1) << VIRTIO_F_VERSION_1 |                  \
      UINT64_C(1) << VIRTIO_MHP_F_UNPLUGGED_INACCESSIBLE | \
      UINT64_C(1) << VIRTIO_MHP_F_MEMMAP_ON_BLOCK |        \
-     UINT64_C(1) << VIRTIO_MHP_F_STATUS)
+     UINT64_C(1) << VIRTIO_MHP_F_STATUS | UINT64_C(1) << VIRTIO_MHP_F_STATS)
 
 typedef struct Mhp {
     Vm *vm;

@@ -35,6 +35,7 @@ static void test_features_turned_off(void)
          VIRTIO_MHP_F_STATUS,
          "ACK",
          "ERROR"},
+        {{"-set", "device.mhp0.stats=off"}, VIRTIO_MHP_F_STATS, "ACK", "ACK"},
     };
 
     for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++) {

@@ -12,26 +12,29 @@
 
 typedef struct Difference {
     const char *name;
+    const char *source; /* properties of its device */
     const char *backend_size;
     const char *device;  /* more properties */
     const char *message; /* with asterisks where anything may be */
 } Difference;
 
 static const Difference differences[] = {
-    {"region-size", "64M", "block-size=2M,memaddr=0x140000000",
+    {"region-size", PLAIN, "64M", "block-size=2M,memaddr=0x140000000",
      "mhp-vmemmap-mem: property 'size' of 'memdev' wants 128 MiB as on the migration's source, got 64 MiB"},
-    {"block-size", "128M", "block-size=4M,memaddr=0x140000000",
+    {"block-size", PLAIN, "128M", "block-size=4M,memaddr=0x140000000",
      "mhp-vmemmap-mem: property 'block-size' wants 2 MiB as on the migration's source, got 4 MiB"},
-    {"memaddr", "128M", "block-size=2M,memaddr=0x148000000",
+    {"memaddr", PLAIN, "128M", "block-size=2M,memaddr=0x148000000",
      "mhp-vmemmap-mem: property 'memaddr' wants 0x140000000 as on the migration's source, got 0x148000000"},
-    {"node", "128M", PLAIN ",node=1",
+    {"node", PLAIN, "128M", PLAIN ",node=1",
      "mhp-vmemmap-mem: property 'node' wants 0 as on the migration's source, got 1"},
-    {"features", "128M", PLAIN ",event_idx=off",
+    {"features", PLAIN, "128M", PLAIN ",event_idx=off",
      "mhp-vmemmap-mem: wanted all virtio features of the migration's source, *, got *, which lacks 0x20000000"},
-    {"own-features", "128M", PLAIN ",status=off",
+    {"own-features", PLAIN, "128M", PLAIN ",status=off",
      "mhp-vmemmap-mem: wanted all virtio features of the migration's source, *, got *, which lacks 0x200"},
-    {"compat", "128M", PLAIN ",compat=virtio-mem",
+    {"compat", PLAIN, "128M", PLAIN ",compat=virtio-mem",
      "mhp-vmemmap-mem: property 'compat' wants virtio device 63 as on the migration's source, got 24"},
+    {"stats", PLAIN ",stats=off", "128M", PLAIN,
+     "mhp-vmemmap-mem: property 'stats' wants 'off' as on the migration's source, got 'on'"},
 };
 
 static Vm *new_vm(const char *backend_size, const char *device)
@@ -80,7 +83,7 @@ static void test_difference(const void *data)
     char *uri = migrate_new_uri("unix");
     {
         g_autoptr(GError) error = NULL;
-        g_autoptr(Vm) source = new_vm("128M", PLAIN);
+        g_autoptr(Vm) source = new_vm("128M", row->source);
         g_autoptr(Vm) target = new_vm(row->backend_size, row->device);
         g_autofree char *state = NULL;
         int exit_status;
@@ -101,13 +104,13 @@ static void test_difference(const void *data)
     migrate_free_uri(uri);
 }
 
-/* What the source's driver cannot have accepted does no harm */
-static void test_more_features(const void *data)
+/* What the source's driver cannot have accepted does no harm, but a queue */
+static void migrate_features(const char *from, const char *to)
 {
     char *uri = migrate_new_uri("unix");
     {
-        g_autoptr(Vm) source = new_vm("128M", data);
-        g_autoptr(Vm) target = new_vm("128M", PLAIN);
+        g_autoptr(Vm) source = new_vm("128M", from);
+        g_autoptr(Vm) target = new_vm("128M", to);
 
         start_pair(source, target);
         migration_listen(target, uri);
@@ -116,6 +119,18 @@ static void test_more_features(const void *data)
         migration_wait_incoming(target);
     }
     migrate_free_uri(uri);
+}
+
+static void test_more_features(const void *data)
+{
+    migrate_features(data, PLAIN);
+}
+
+/* A device from before there were statistics is as one without them */
+static void test_features_of_an_older_plugin(void)
+{
+    migrate_features(PLAIN ",stats=off", PLAIN ",stats=off");
+    migrate_features(PLAIN ",stats=off,vectors=2", PLAIN ",stats=off");
 }
 
 int main(int argc, char **argv)
@@ -132,5 +147,7 @@ int main(int argc, char **argv)
     g_test_add_data_func(
         "/virtio-mhp/migration-config/more features of its own",
         PLAIN ",status=off,memmap-on-block=off", test_more_features);
+    g_test_add_func("/virtio-mhp/migration-config/features of an older plugin",
+                    test_features_of_an_older_plugin);
     return g_test_run();
 }

@@ -39,6 +39,8 @@
 #define VIRTIO_MHP_F_MEMMAP_ON_BLOCK	    8
 /* the driver reports blocks it cannot plug or unplug, and why */
 #define VIRTIO_MHP_F_STATUS		    9
+/* the driver tells figures of its memory, in a queue of their own */
+#define VIRTIO_MHP_F_STATS		    10
 
 /**
  * struct virtio_mhp_config - device configuration, read-only to the driver
@@ -175,6 +177,54 @@ struct virtio_mhp_resp {
 	} u;
 };
 
+/* Entries of a buffer of figures, at the most */
+#define VIRTIO_MHP_STATS_MAX	       64
+
+/* What a figure tells, in bytes if need be: virtio-balloon's tags */
+#define VIRTIO_MHP_STAT_SWAP_IN	       0  /* swapped in */
+#define VIRTIO_MHP_STAT_SWAP_OUT       1  /* swapped out */
+#define VIRTIO_MHP_STAT_MAJFLT	       2  /* major faults */
+#define VIRTIO_MHP_STAT_MINFLT	       3  /* all faults */
+#define VIRTIO_MHP_STAT_MEMFREE	       4  /* free */
+#define VIRTIO_MHP_STAT_MEMTOT	       5  /* usable */
+#define VIRTIO_MHP_STAT_AVAIL	       6  /* available without swapping */
+#define VIRTIO_MHP_STAT_CACHES	       7  /* page cache */
+#define VIRTIO_MHP_STAT_HTLB_PGALLOC   8  /* huge pages allocated */
+#define VIRTIO_MHP_STAT_HTLB_PGFAIL    9  /* huge pages that could not be */
+#define VIRTIO_MHP_STAT_OOM_KILL       10 /* processes killed for memory */
+#define VIRTIO_MHP_STAT_ALLOC_STALL    11 /* allocations that reclaimed */
+#define VIRTIO_MHP_STAT_ASYNC_SCAN     12 /* scanned in the background */
+#define VIRTIO_MHP_STAT_DIRECT_SCAN    13 /* scanned by allocations */
+#define VIRTIO_MHP_STAT_ASYNC_RECLAIM  14 /* reclaimed in the background */
+#define VIRTIO_MHP_STAT_DIRECT_RECLAIM 15 /* reclaimed by allocations */
+/* and ours */
+#define VIRTIO_MHP_STAT_REFAULT_ANON   0x100 /* anonymous, reclaimed too early */
+#define VIRTIO_MHP_STAT_REFAULT_FILE   0x101 /* of files, likewise */
+#define VIRTIO_MHP_STAT_MOVABLE_FREE   0x102 /* free for what can move */
+#define VIRTIO_MHP_STAT_MOVABLE_TOTAL  0x103 /* all of that */
+#define VIRTIO_MHP_STAT_KERNEL_FREE    0x104 /* free for the kernel, too */
+#define VIRTIO_MHP_STAT_KERNEL_TOTAL   0x105 /* all of that */
+#define VIRTIO_MHP_STAT_MEMMAP	       0x106 /* on the region's blocks */
+#define VIRTIO_MHP_STAT_PLUGGED	       0x107 /* plugged of the region */
+#define VIRTIO_MHP_STAT_ONLINE	       0x108 /* online of the region */
+#define VIRTIO_MHP_STAT_STUCK	       0x109 /* of the region, with a reason */
+#define VIRTIO_MHP_STAT_PSI_SOME       0x10a /* some task waited, in 1/100 % */
+#define VIRTIO_MHP_STAT_PSI_SOME_TOTAL 0x10b /* since boot, in microseconds */
+#define VIRTIO_MHP_STAT_PSI_FULL       0x10c /* all tasks waited, in 1/100 % */
+#define VIRTIO_MHP_STAT_PSI_FULL_TOTAL 0x10d /* since boot, in microseconds */
+
+/**
+ * struct virtio_mhp_stat - a figure of the guest (F_STATS)
+ * @tag: VIRTIO_MHP_STAT_*
+ * @padding: zero
+ * @value: what it is
+ */
+struct virtio_mhp_stat {
+	__le16 tag;
+	__le16 padding[3];
+	__le64 value;
+};
+
 /* A layout that any compiler pads otherwise must not get past it. */
 #define VIRTIO_MHP_ASSERT_OFFSET(type, member, offset)                      \
 	_Static_assert(__builtin_offsetof(struct type, member) == (offset), \
@@ -212,5 +262,9 @@ VIRTIO_MHP_ASSERT_OFFSET(virtio_mhp_req, u, 8);
 VIRTIO_MHP_ASSERT_SIZE(virtio_mhp_resp, 10);
 VIRTIO_MHP_ASSERT_OFFSET(virtio_mhp_resp, type, 0);
 VIRTIO_MHP_ASSERT_OFFSET(virtio_mhp_resp, u, 8);
+
+VIRTIO_MHP_ASSERT_SIZE(virtio_mhp_stat, 16);
+VIRTIO_MHP_ASSERT_OFFSET(virtio_mhp_stat, tag, 0);
+VIRTIO_MHP_ASSERT_OFFSET(virtio_mhp_stat, value, 8);
 
 #endif /* _UAPI_LINUX_VIRTIO_MHP_H */
