@@ -6,6 +6,9 @@
 #ifndef _VIRTIO_MHP_COMPAT_H
 #define _VIRTIO_MHP_COMPAT_H
 
+#include <linux/err.h>
+#include <linux/fs.h>
+#include <linux/fs_struct.h>
 #include <linux/gfp.h>
 #include <linux/kernfs.h>
 #include <linux/kobject.h>
@@ -21,6 +24,8 @@
 #include <linux/sysfs.h>
 #include <linux/version.h>
 #include <linux/virtio.h>
+#include <linux/virtio_config.h>
+#include <linux/vmstat.h>
 
 #if !IS_ENABLED(CONFIG_MEMORY_HOTPLUG) ||                                     \
 	!IS_ENABLED(CONFIG_MEMORY_HOTREMOVE) ||                               \
@@ -51,6 +56,52 @@ virtio_mhp_set_shutdown(struct virtio_driver *driver,
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 15, 0)
 	driver->shutdown = shutdown;
 #endif
+}
+
+/* As of 6.11 all that is said of a virtqueue is in one struct. */
+static inline int virtio_mhp_find_vqs(struct virtio_device *vdev,
+				      unsigned int nr, struct virtqueue *vqs[],
+				      vq_callback_t *callbacks[],
+				      const char *const names[])
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 11, 0)
+	struct virtqueue_info infos[2] = {};
+	unsigned int i;
+
+	for (i = 0; i < nr && i < ARRAY_SIZE(infos); i++) {
+		infos[i].name = names[i];
+		infos[i].callback = callbacks[i];
+	}
+	return virtio_find_vqs(vdev, nr, vqs, infos, NULL);
+#else
+	return virtio_find_vqs(vdev, nr, vqs, callbacks, names, NULL);
+#endif
+}
+
+/* What reclaim did: an event, and as of 7.1 a figure of nodes */
+static inline unsigned long
+virtio_mhp_reclaim_figure(const unsigned long *events, int item)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 1, 0)
+	return global_node_page_state(item);
+#else
+	return events[item];
+#endif
+}
+
+/* A file, looked for from init's root, which newer kernels want to be told */
+static inline struct file *virtio_mhp_open_for_kernel(const char *path)
+{
+	struct file *file = ERR_PTR(-ENOENT);
+
+#ifdef scoped_with_init_fs
+	scoped_with_init_fs() {
+		file = filp_open(path, O_RDONLY | O_NONBLOCK, 0);
+	}
+#else
+	file = filp_open(path, O_RDONLY | O_NONBLOCK, 0);
+#endif
+	return file;
 }
 
 /* Does a memory block have a page that is broken? Before 6.2 nobody counted. */

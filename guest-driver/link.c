@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The virtqueue: one request at a time is sent and waited for, and a device
+ * The virtqueues: one request at a time is sent and waited for, and a device
  * that breaks can be reset: a reset keeps what is plugged (DEV-RESET-1) and,
  * unlike the device's other requests, cannot be refused. See link.h.
  */
@@ -12,6 +12,7 @@
 #include <linux/slab.h>
 #include <linux/virtio_config.h>
 
+#include "compat.h"
 #include "link.h"
 #include "trace.h"
 
@@ -49,7 +50,10 @@ struct virtio_mhp_link *virtio_mhp_link_new(struct virtio_device *vdev)
 	init_waitqueue_head(&link->response);
 	link->req = kzalloc(sizeof(*link->req), GFP_KERNEL);
 	link->resp = kzalloc(sizeof(*link->resp), GFP_KERNEL);
-	if (!link->req || !link->resp) {
+	link->stats =
+		kcalloc(VIRTIO_MHP_STATS_MAX, sizeof(*link->stats), GFP_KERNEL);
+	spin_lock_init(&link->stats_lock);
+	if (!link->req || !link->resp || !link->stats) {
 		virtio_mhp_link_free(link);
 		return NULL;
 	}
@@ -65,6 +69,7 @@ struct virtio_mhp_link *virtio_mhp_link_new(struct virtio_device *vdev)
  */
 void virtio_mhp_link_free(struct virtio_mhp_link *link)
 {
+	kfree(link->stats);
 	kfree(link->resp);
 	kfree(link->req);
 	kfree(link);
@@ -77,6 +82,64 @@ static void virtio_mhp_handle_response(struct virtqueue *vq)
 	wake_up(&link->response);
 }
 
+static void virtio_mhp_handle_question(struct virtqueue *vq)
+{
+	struct virtio_mhp_link *link = vq->vdev->priv;
+	unsigned long flags;
+
+	spin_lock_irqsave(&link->stats_lock, flags);
+	if (link->is_telling)
+		queue_work(system_freezable_wq, &link->tell);
+	spin_unlock_irqrestore(&link->stats_lock, flags);
+}
+
+static int virtio_mhp_link_find_vqs(struct virtio_mhp_link *link)
+{
+	static const char *const names[] = { "guest-request", "stats" };
+	vq_callback_t *callbacks[] = { virtio_mhp_handle_response,
+				       virtio_mhp_handle_question };
+	struct virtqueue *vqs[] = { NULL, NULL };
+	const bool has_stats =
+		virtio_has_feature(link->vdev, VIRTIO_MHP_F_STATS);
+	int rc = virtio_mhp_find_vqs(link->vdev, has_stats ? 2 : 1, vqs,
+				     callbacks, names);
+
+	if (rc)
+		return rc;
+	link->vq = vqs[0];
+	link->stats_vq = vqs[1];
+	return 0;
+}
+
+/* A kdump kernel has no memory to spare, and nothing of its own to tell. */
+static void virtio_mhp_link_start_telling(struct virtio_mhp_link *link)
+{
+	if (!link->stats_vq || !link->region)
+		return;
+	spin_lock_irq(&link->stats_lock);
+	link->is_telling = true;
+	link->is_told = false;
+	queue_work(system_freezable_wq, &link->tell);
+	spin_unlock_irq(&link->stats_lock);
+}
+
+/**
+ * virtio_mhp_link_hush() - end telling the device figures
+ * @link: the link, open or not
+ *
+ * Before its region goes, which they are about, and before it is closed. Until
+ * it is opened again the device asks in vain.
+ *
+ * Context: may sleep; nobody opens the link meanwhile.
+ */
+void virtio_mhp_link_hush(struct virtio_mhp_link *link)
+{
+	spin_lock_irq(&link->stats_lock);
+	link->is_telling = false;
+	spin_unlock_irq(&link->stats_lock);
+	cancel_work_sync(&link->tell);
+}
+
 /**
  * virtio_mhp_link_open() - start talking to the device
  * @link: the link, its device's features negotiated
@@ -86,15 +149,13 @@ static void virtio_mhp_handle_response(struct virtqueue *vq)
  */
 int virtio_mhp_link_open(struct virtio_mhp_link *link)
 {
-	struct virtqueue *vq = virtio_find_single_vq(link->vdev,
-						     virtio_mhp_handle_response,
-						     "guest-request");
+	int rc = virtio_mhp_link_find_vqs(link);
 
-	if (IS_ERR(vq))
-		return PTR_ERR(vq);
-	link->vq = vq;
+	if (rc)
+		return rc;
 	link->is_pending = false;
 	virtio_device_ready(link->vdev);
+	virtio_mhp_link_start_telling(link);
 	WRITE_ONCE(link->state, VIRTIO_MHP_LINK_NEW);
 	return 0;
 }
@@ -116,12 +177,16 @@ void virtio_mhp_link_close(struct virtio_mhp_link *link)
 {
 	struct virtio_device *vdev = link->vdev;
 
+	virtio_mhp_link_hush(link);
 	if (!virtio_mhp_link_is_gone(link))
 		virtio_reset_device(vdev);
 	/* A request that was never answered may have indirect descriptors. */
 	if (link->vq)
 		virtqueue_detach_unused_buf(link->vq);
+	if (link->stats_vq)
+		virtqueue_detach_unused_buf(link->stats_vq);
 	link->vq = NULL;
+	link->stats_vq = NULL;
 	vdev->config->del_vqs(vdev);
 	WRITE_ONCE(link->state, VIRTIO_MHP_LINK_BROKEN);
 }

@@ -12,6 +12,7 @@
 #ifndef _VIRTIO_MHP_LINK_H
 #define _VIRTIO_MHP_LINK_H
 
+#include <linux/spinlock.h>
 #include <linux/types.h>
 #include <linux/virtio.h>
 #include <linux/wait.h>
@@ -38,7 +39,7 @@ enum virtio_mhp_link_state {
 /**
  * struct virtio_mhp_link - the driver's end of one virtio device
  * @vdev: the virtio device, whose priv this is
- * @vq: its only virtqueue, NULL while there is none
+ * @vq: its virtqueue of requests, NULL while there is none
  * @response: wakes who waits for a response
  * @req: request buffer; allocated early, as there may be no memory when a
  *	request is needed, and alone, as the device reads it by DMA
@@ -53,6 +54,15 @@ enum virtio_mhp_link_state {
  * @vmcore: in a kdump kernel, what it serves there
  * @look: reads what the host wants when the configuration has changed; it needs
  *	no lock, as it ends before the link is closed
+ * @stats_vq: its virtqueue of figures, NULL if it has none
+ * @stats: buffer of figures, allocated like @req; this and the next two are
+ *	@tell's alone
+ * @nr_stats: how many are in it
+ * @is_told: the device has it
+ * @tell: fills it when the device asks; it needs no lock, either, see
+ *	virtio_mhp_link_hush()
+ * @stats_lock: protects @is_telling
+ * @is_telling: @tell may be queued
  */
 struct virtio_mhp_link {
 	struct virtio_device *vdev;
@@ -68,12 +78,21 @@ struct virtio_mhp_link {
 	struct virtio_mhp *region;
 	struct virtio_mhp_vmcore *vmcore;
 	struct work_struct look;
+	struct virtqueue *stats_vq;
+	struct virtio_mhp_stat *stats;
+	unsigned int nr_stats;
+	bool is_told;
+	struct work_struct tell;
+	/* taken by interrupts */
+	spinlock_t stats_lock;
+	bool is_telling;
 };
 
 struct virtio_mhp_link *virtio_mhp_link_new(struct virtio_device *vdev);
 void virtio_mhp_link_free(struct virtio_mhp_link *link);
 int virtio_mhp_link_open(struct virtio_mhp_link *link);
 void virtio_mhp_link_close(struct virtio_mhp_link *link);
+void virtio_mhp_link_hush(struct virtio_mhp_link *link);
 void virtio_mhp_link_leave(struct virtio_mhp_link *link);
 int virtio_mhp_link_check(struct virtio_mhp_link *link);
 int virtio_mhp_link_submit(struct virtio_mhp_link *link,

@@ -128,6 +128,7 @@ static int virtio_mhp_probe(struct virtio_device *vdev)
 	if (!link)
 		return -ENOMEM;
 	INIT_WORK(&link->look, virtio_mhp_look);
+	INIT_WORK(&link->tell, virtio_mhp_stats_tell);
 	rc = virtio_mhp_start(link);
 	if (rc)
 		virtio_mhp_link_free(link);
@@ -172,6 +173,7 @@ static const unsigned int virtio_mhp_features[] = {
 	VIRTIO_MHP_F_UNPLUGGED_INACCESSIBLE,
 	VIRTIO_MHP_F_MEMMAP_ON_BLOCK,
 	VIRTIO_MHP_F_STATUS,
+	VIRTIO_MHP_F_STATS,
 };
 
 static struct virtio_driver virtio_mhp_driver = {

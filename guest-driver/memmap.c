@@ -132,6 +132,23 @@ u32 virtio_mhp_memmap_size(const struct virtio_mhp *vmhp)
 }
 
 /**
+ * virtio_mhp_memmap_on_block_size() - what memmaps take of the region
+ * @vmhp: the device
+ *
+ * Context: any.
+ * Return: bytes of memmap on blocks that are added.
+ */
+u64 virtio_mhp_memmap_on_block_size(const struct virtio_mhp *vmhp)
+{
+	unsigned int mb;
+	u64 size = 0;
+
+	for (mb = 0; mb < vmhp->blocks.nr_mbs; mb++)
+		size += READ_ONCE(vmhp->mbs[mb].memmap_size);
+	return size;
+}
+
+/**
  * virtio_mhp_memmap_check() - is the memmap of an added block where it should be
  * @vmhp: the device
  * @mb: an OFFLINE memory block

@@ -273,10 +273,10 @@ static int virtio_mhp_find_or_make(struct virtio_mhp_link *link,
 		vmhp->unplug_all_first = sizes->plugged;
 		list_add(&vmhp->list, &virtio_mhp_regions);
 	}
+	link->region = vmhp;
 	rc = virtio_mhp_link_open(link);
 	if (rc)
 		return rc;
-	link->region = vmhp;
 	virtio_mhp_set_link(vmhp, link);
 	return 0;
 }
@@ -321,6 +321,7 @@ void virtio_mhp_region_detach(struct virtio_mhp_link *link)
 	virtio_mhp_link_leave(link);
 	mutex_lock(&virtio_mhp_regions_lock);
 	virtio_mhp_set_link(vmhp, NULL);
+	virtio_mhp_link_hush(link);
 	virtio_mhp_interrupt(vmhp);
 	if (virtio_mhp_is_in_use(vmhp))
 		virtio_mhp_info(vmhp,

@@ -68,13 +68,8 @@ static ssize_t memmap_on_block_size_show(struct device *dev,
 					 struct device_attribute *attr,
 					 char *buf)
 {
-	const struct virtio_mhp *vmhp = virtio_mhp_of(dev);
-	unsigned int mb;
-	u64 size = 0;
-
-	for (mb = 0; mb < vmhp->blocks.nr_mbs; mb++)
-		size += READ_ONCE(vmhp->mbs[mb].memmap_size);
-	return sysfs_emit(buf, "%llu\n", size);
+	return sysfs_emit(buf, "%llu\n",
+			  virtio_mhp_memmap_on_block_size(virtio_mhp_of(dev)));
 }
 static DEVICE_ATTR_RO(memmap_on_block_size);
 

@@ -13,6 +13,7 @@
  *   reason.c   why a request is not fulfilled
  *   request.c  requests of a region, over its link
  *   event.c    what userspace is told of a resize
+ *   stats.c    what the host is told of the guest's memory
  *   remainder.c  what is beside a memmap, kept until memory gets short
  *   slab.c     sparing the slab allocator what is not about its memory
  *   zone.c     every block in ZONE_MOVABLE; follows what happens to blocks
@@ -110,6 +111,7 @@ extern const char *const virtio_mhp_memmap_names[];
 int virtio_mhp_memmap_init(struct virtio_mhp *vmhp);
 bool virtio_mhp_memmap_is_refused(const struct virtio_mhp *vmhp);
 u32 virtio_mhp_memmap_size(const struct virtio_mhp *vmhp);
+u64 virtio_mhp_memmap_on_block_size(const struct virtio_mhp *vmhp);
 int virtio_mhp_memmap_check(struct virtio_mhp *vmhp, unsigned int mb,
 			    const struct device *dev);
 
@@ -141,6 +143,9 @@ void virtio_mhp_report(struct virtio_mhp *vmhp, unsigned int unit, u16 reason,
 /* event.c: what userspace is told of a resize */
 void virtio_mhp_event_hush(struct device *dev);
 void virtio_mhp_event_tell(struct virtio_mhp *vmhp);
+
+/* stats.c: what the host is told of the guest's memory */
+void virtio_mhp_stats_tell(struct work_struct *work);
 
 /* remainder.c: what is beside a memmap, kept until memory gets short */
 bool virtio_mhp_remainder_begin(struct virtio_mhp *vmhp, unsigned int mb);

@@ -127,10 +127,9 @@ static void resize(uint64_t size)
 static void test_features_accepted(void)
 {
     static const unsigned bits[] = {
-        VIRTIO_F_VERSION_1,
-        VIRTIO_MHP_F_UNPLUGGED_INACCESSIBLE,
-        VIRTIO_MHP_F_MEMMAP_ON_BLOCK,
-        VIRTIO_MHP_F_STATUS,
+        VIRTIO_F_VERSION_1,           VIRTIO_MHP_F_UNPLUGGED_INACCESSIBLE,
+        VIRTIO_MHP_F_MEMMAP_ON_BLOCK, VIRTIO_MHP_F_STATUS,
+        VIRTIO_MHP_F_STATS,
     };
     g_autofree char *features = system_run(
         guest, "cat /sys/bus/virtio/drivers/mhp_vmemmap_mem/virtio*/features");
