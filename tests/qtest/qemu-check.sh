@@ -13,20 +13,13 @@ trap 'rm -rf "$tmp"' EXIT
 path=$PATH
 failed=0
 
-# says STATUS TEXT ARGUMENT...: what it ends with, and a part of what it writes
-says()
+run_tool()
 {
-    wanted=$1
-    text=$2
-    shift 2
-    status=0
-    PATH=$path /bin/sh "$check" "$@" >"$tmp/output" 2>&1 || status=$?
-    if [ "$status" -ne "$wanted" ] || ! grep -qF "$text" "$tmp/output"; then
-        echo "$*: wanted status $wanted and '$text', got status $status and:"
-        sed 's/^/  /' "$tmp/output"
-        failed=1
-    fi
+    PATH=$path /bin/sh "$check" "$@"
 }
+
+# shellcheck source=tests/qtest/says.sh
+. "$(dirname "$0")/says.sh"
 
 ln -s "$loader" "$tmp/mhp-vmemmap-mem.so"
 mkdir "$tmp/mhp-vmemmap-mem.d"
