@@ -50,9 +50,42 @@ says 0 ': ready' "$qemu"
 says 0 "made the build for QEMU $name once more" --renew "$qemu"
 [ "$(ls -i "$so")" != "$first" ] || { echo "it renewed nothing" && failed=1; }
 
+# Two at once: the meson of the one that comes first waits until the other says that
+# it waits, or has come to its own, which it must not
+mkdir "$tmp/slow"
+cat >"$tmp/slow/meson" <<FAKE
+#!/bin/sh
+mkdir '$tmp/busy' || : >'$tmp/overlap'
+left=600
+until [ -e '$tmp/overlap' ] || grep -q 'waiting for it' '$tmp/first' '$tmp/second'; do
+    left=\$((left - 1))
+    [ \$left -gt 0 ] || exit 1
+    sleep 0.1
+done
+FAKE
+cat >"$tmp/slow/ninja" <<FAKE
+#!/bin/sh
+mkdir -p '$tmp/cache/build/qemu-device/loader'
+cp '$so' '$tmp/cache/build/qemu-device/loader/'
+rmdir '$tmp/busy'
+FAKE
+chmod 755 "$tmp/slow/meson" "$tmp/slow/ninja"
+path=$tmp/slow:$PATH
+: >"$tmp/first"
+: >"$tmp/second"
+run_tool --renew "$qemu" >"$tmp/first" 2>&1 &
+jobs=$!
+run_tool --renew "$qemu" >"$tmp/second" 2>&1 &
+jobs="$jobs $!"
+for job in $jobs; do
+    wait "$job" || { echo "one of two at once failed" && failed=1; }
+done
+[ ! -e "$tmp/overlap" ] || { echo "two builds were made in one place at once" && failed=1; }
+path=$PATH
+
 # One that cannot be renewed stays: a host has no compiler any more
 mkdir "$tmp/bin"
-for tool in basename cat dirname expr grep ls mkdir rm sed sh sort tail timeout tr; do
+for tool in basename cat dirname expr flock grep ls mkdir rm sed sh sort tail timeout tr; do
     ln -s "$(command -v "$tool")" "$tmp/bin/"
 done
 path=$tmp/bin
