@@ -150,5 +150,6 @@ QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id,
     virtio_mhp_register_type();
     mhp_add_version();
     virtio_mhp_pci_register_types();
+    virtio_mhp_no_balloon_register_type();
     return 0;
 }

@@ -218,6 +218,24 @@ void virtio_mhp_stats_go_on(VirtIOMHP *vmhp)
     }
 }
 
+/*
+ * Where there is no virtio-balloon of the name that it knows, libvirt looks for
+ * a link to one, anywhere, and reads statistics from where that leads.
+ */
+static void virtio_mhp_stats_add_link(VirtIOMHP *vmhp)
+{
+    vmhp->stats.shown_by = OBJECT(vmhp);
+    object_property_add_link(OBJECT(vmhp), VIRTIO_MHP_BALLOON_STATS_PROP,
+                             "virtio-balloon-pci", &vmhp->stats.shown_by, NULL,
+                             0);
+}
+
+static void virtio_mhp_stats_remove_link(VirtIOMHP *vmhp)
+{
+    object_property_del(OBJECT(vmhp), VIRTIO_MHP_BALLOON_STATS_PROP);
+    vmhp->stats.shown_by = NULL;
+}
+
 void virtio_mhp_stats_init(VirtIOMHP *vmhp)
 {
     VirtIOMHPStats *stats = &vmhp->stats;
@@ -228,6 +246,7 @@ void virtio_mhp_stats_init(VirtIOMHP *vmhp)
                                      virtio_mhp_stats_kicked);
         stats->timer = timer_new_ms(QEMU_CLOCK_VIRTUAL, virtio_mhp_stats_ask,
                                     vmhp);
+        virtio_mhp_stats_add_link(vmhp);
     }
 }
 
@@ -236,6 +255,7 @@ void virtio_mhp_stats_cleanup(VirtIOMHP *vmhp)
     VirtIOMHPStats *stats = &vmhp->stats;
 
     if (stats->vq) {
+        virtio_mhp_stats_remove_link(vmhp);
         g_clear_pointer(&stats->timer, timer_free);
         virtio_delete_queue(stats->vq);
         stats->vq = NULL;

@@ -15,6 +15,7 @@
 /**
  * struct VirtIOMHPStats - what the guest tells; see virtio-mhp-stats.c
  * @vq: the statsq, NULL if it is not offered
+ * @shown_by: the device, while it can be found by who looks for a balloon
  * @timer: asks for fresh figures, runs while the driver has a buffer there
  * @interval: how often, in seconds, 0: never
  * @values: the figures, each at the place of its name
@@ -23,6 +24,7 @@
  */
 typedef struct VirtIOMHPStats {
     VirtQueue *vq;
+    Object *shown_by;
     QEMUTimer *timer;
     int64_t interval;
     uint64_t values[VIRTIO_MHP_NB_STATS];

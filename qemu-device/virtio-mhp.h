@@ -31,6 +31,7 @@
  *   virtio-mhp-properties.c  what the operator reads and changes
  *   virtio-mhp.c             the device, from realize to unrealize
  *   virtio-mhp-pci.c         the PCI device that the user adds
+ *   virtio-mhp-no-balloon.c  stands for a balloon, and is none
  *   module.c                 the plugin
  *
  * What goes the other way are callbacks and notifiers. Everything runs under
@@ -62,6 +63,9 @@ OBJECT_DECLARE_SIMPLE_TYPE(VirtIOMHP, VIRTIO_MHP)
 
 #define TYPE_VIRTIO_MHP_SYSTEM_RESET "virtio-mhp-system-reset"
 
+/* What libvirt's memballoon is overridden with */
+#define TYPE_MHP_NO_BALLOON "mhp-no-balloon"
+
 #define VIRTIO_MHP_MEMDEV_PROP "memdev"
 #define VIRTIO_MHP_NODE_PROP "node"
 #define VIRTIO_MHP_SLOT_PROP "slot"
@@ -85,6 +89,8 @@ OBJECT_DECLARE_SIMPLE_TYPE(VirtIOMHP, VIRTIO_MHP)
 /* virtio-balloon's names */
 #define VIRTIO_MHP_GUEST_STATS_PROP "guest-stats"
 #define VIRTIO_MHP_STATS_INTERVAL_PROP "guest-stats-polling-interval"
+/* A link to the device itself, of the type that libvirt looks for */
+#define VIRTIO_MHP_BALLOON_STATS_PROP "balloon-stats"
 
 /**
  * struct VirtIOMHPMemslots - what the machine maps; see virtio-mhp-memslots.c
@@ -355,5 +361,9 @@ void virtio_mhp_register_type(void);
 /* virtio-mhp-pci.c: the PCI device that the user adds */
 
 void virtio_mhp_pci_register_types(void);
+
+/* virtio-mhp-no-balloon.c: stands for a balloon, and is none */
+
+void virtio_mhp_no_balloon_register_type(void);
 
 #endif

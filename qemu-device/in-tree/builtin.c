@@ -12,6 +12,7 @@ static void virtio_mhp_register_types(void)
     virtio_mhp_system_reset_register_type();
     virtio_mhp_register_type();
     virtio_mhp_pci_register_types();
+    virtio_mhp_no_balloon_register_type();
 }
 
 type_init(virtio_mhp_register_types)

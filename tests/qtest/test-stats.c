@@ -256,6 +256,69 @@ static void test_as_virtio_balloon_shows_them(void)
     }
 }
 
+/* The path below @path, "" included, of a property of type @type, or NULL */
+static char *find_property(Mhp *mhp, const char *path, const char *type)
+{
+    g_autoptr(GError) error = NULL;
+    /* Names of memory regions have backslashes */
+    g_autofree char *quoted = g_strescape(*path ? path : "/", NULL);
+    g_autoptr(JsonNode) list = qmp_executef(vm_qmp(mhp->vm), &error, "qom-list",
+                                            "{'path': '%s'}", quoted);
+    JsonArray *properties;
+    char *found = NULL;
+
+    g_assert_no_error(error);
+    properties = json_node_get_array(list);
+    for (guint i = 0; !found && i < json_array_get_length(properties); i++) {
+        JsonObject *property = json_array_get_object_element(properties, i);
+        const char *got = json_object_get_string_member(property, "type");
+        g_autofree char *below = g_strdup_printf(
+            "%s/%s", path, json_object_get_string_member(property, "name"));
+
+        if (g_str_equal(got, type)) {
+            found = g_steal_pointer(&below);
+        } else if (g_str_has_prefix(got, "child<")) {
+            found = find_property(mhp, below, type);
+        }
+    }
+    return found;
+}
+
+/* As libvirt looks for a virtio-balloon's in a domain that has none */
+static void test_found_as_a_balloon(void)
+{
+    static const struct {
+        const char *option;
+        const char *value;
+        bool is_found;
+    } rows[] = {
+        {"-device", "mhp-no-balloon,id=other", true},
+        {"-set", "device.mhp0.stats=off", false},
+    };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autoptr(Mhp) mhp = new_with(rows[i].option, rows[i].value);
+        g_autofree char *path = find_property(mhp, "",
+                                              "link<virtio-balloon-pci>");
+
+        g_test_message("%s %s", rows[i].option, rows[i].value);
+        g_assert_cmpint(path != NULL, ==, rows[i].is_found);
+        if (path) {
+            g_autoptr(JsonNode) stats = NULL;
+
+            tell_one(mhp, VIRTIO_MHP_STAT_MEMFREE, 1);
+            stats = get_of(mhp, path, "guest-stats");
+            g_assert_cmpint(json_object_get_int_member(
+                                json_object_get_object_member(
+                                    json_node_get_object(stats), "stats"),
+                                "stat-free-memory"),
+                            ==, 1);
+            g_assert_null(set_interval(mhp, path, 7));
+            g_assert_null(set_interval(mhp, MHP_QOM_PATH, 0));
+        }
+    }
+}
+
 /* DEV-STATS-4 */
 static void test_asked_once_an_interval(void)
 {
@@ -525,6 +588,7 @@ int main(int argc, char **argv)
     ADD(figures_are_shown);
     ADD(each_figure_has_a_name);
     ADD(as_virtio_balloon_shows_them);
+    ADD(found_as_a_balloon);
     ADD(asked_once_an_interval);
     ADD(asked_when_there_is_a_driver);
     ADD(reset_forgets);
