@@ -74,6 +74,19 @@ static void check_backed(const Domain *domain, const Plan *plan, Report *report)
     }
 }
 
+static void check_no_balloon(const Domain *domain, const Plan *plan,
+                             Report *report)
+{
+    const xmlNode *balloon = xml_child(domain->devices, "memballoon");
+
+    if (plan->no_balloon &&
+        xml_attribute_is(balloon, "freePageReporting", "on")) {
+        report_note(
+            report,
+            "with --memballoon replace the memballoon's freePageReporting='on' does nothing");
+    }
+}
+
 static bool is_vhost_user(const xmlNode *node)
 {
     return xml_attribute_is(node, "type", "vhostuser") ||
@@ -104,5 +117,6 @@ void check_plan(const Domain *domain, const Plan *plan, Report *report)
     check_alias(domain, plan, report);
     check_addresses(domain, plan, report);
     check_backed(domain, plan, report);
+    check_no_balloon(domain, plan, report);
     check_memslots(domain, report);
 }

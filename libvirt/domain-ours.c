@@ -31,16 +31,28 @@ xmlNode *domain_property(const xmlNode *override, const char *name)
     return property;
 }
 
+/* The next override with this driver; start with NULL */
+static xmlNode *ours_next_override(const Domain *domain, const xmlNode *device,
+                                   const char *driver)
+{
+    xmlNode *next = device ? xml_next(device)
+                           : xml_qemu_child(
+                                 xml_qemu_child(domain->root, "override"),
+                                 "device");
+
+    while (next && !xml_attribute_is(domain_property(next, "driver"), "value",
+                                     driver)) {
+        next = xml_next(next);
+    }
+    return next;
+}
+
 static void ours_find_override(Ours *ours, const Domain *domain, Report *report)
 {
-    xmlNode *device = xml_qemu_child(xml_qemu_child(domain->root, "override"),
-                                     "device");
+    xmlNode *device = NULL;
 
-    for (; device; device = xml_next(device)) {
-        if (!xml_attribute_is(domain_property(device, "driver"), "value",
-                              MHP_DRIVER)) {
-            continue;
-        }
+    ours->no_balloon = ours_next_override(domain, NULL, MHP_NO_BALLOON);
+    while ((device = ours_next_override(domain, device, MHP_DRIVER))) {
         if (ours->override) {
             report_problem(report, "one <qemu:override> with driver " MHP_DRIVER
                                    " is what the tool can change, got several");

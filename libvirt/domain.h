@@ -13,6 +13,8 @@
 
 /* What QEMU calls the device, and the plugin's file whatever folder it is in */
 #define MHP_DRIVER "mhp-vmemmap-mem"
+/* And what it calls what stands for a virtio-balloon */
+#define MHP_NO_BALLOON "mhp-no-balloon"
 #define MHP_PLUGIN_NAME "mhp-vmemmap-mem.so"
 #define MHP_DEFAULT_ALIAS "ua-mhp"
 /* Of a memory backend that libvirt does not know of */
@@ -47,6 +49,8 @@ uint64_t machine_boot_end(const Machine *machine, uint64_t boot,
 typedef struct {
     xmlNode *memory;
     xmlNode *override;
+    /* That of the memballoon, if there is to be none */
+    xmlNode *no_balloon;
     char *alias;
     char *plugin;
     Form form;

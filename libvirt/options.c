@@ -24,6 +24,7 @@ static const char options_description[] =
 /* The texts, before they are checked */
 typedef struct {
     char *form;
+    char *balloon;
     char *max;
     char *boot;
     char *current;
@@ -125,6 +126,20 @@ static bool options_check_form(Options *options, const char *text,
                         text);
 }
 
+static bool options_check_balloon(Options *options, const char *text,
+                                  GError **error)
+{
+    if (!g_strcmp0(text, "keep")) {
+        options->balloon = BALLOON_KEEP;
+    } else if (!g_strcmp0(text, "replace")) {
+        options->balloon = BALLOON_REPLACE;
+    } else if (text) {
+        return options_fail(
+            error, "--memballoon wants keep or replace, got '%s'", text);
+    }
+    return true;
+}
+
 static bool options_check_sizes(Options *options, const OptionTexts *texts,
                                 GError **error)
 {
@@ -170,6 +185,7 @@ static gboolean options_take_hugepages(const gchar *name, const gchar *value,
 static void option_texts_clear(OptionTexts *texts)
 {
     g_free(texts->form);
+    g_free(texts->balloon);
     g_free(texts->max);
     g_free(texts->boot);
     g_free(texts->current);
@@ -196,6 +212,9 @@ static bool options_read(Options *options, OptionTexts *texts, int *argc,
         {"form", 0, 0, G_OPTION_ARG_STRING, &texts->form,
          "dimm, for virsh setmem (default), or virtio-mem, for virsh update-memory-device",
          "FORM"},
+        {"memballoon", 0, 0, G_OPTION_ARG_STRING, &texts->balloon,
+         "keep, or replace: the guest has no virtio-balloon, and virsh dommemstat shows what this device's driver tells",
+         "HOW"},
         {"hugepages", 0, G_OPTION_FLAG_OPTIONAL_ARG, G_OPTION_ARG_CALLBACK,
          (gpointer)options_take_hugepages,
          "take the memory from the host's huge pages (2M by default)", "SIZE"},
@@ -249,6 +268,7 @@ bool options_parse(Options *options, int *argc, char ***argv, GError **error)
     *options = (Options){.node = -1};
     return options_read(options, &texts, argc, argv, error) &&
            options_check_form(options, texts.form, error) &&
+           options_check_balloon(options, texts.balloon, error) &&
            options_check_sizes(options, &texts, error) &&
            options_check_alias(options->alias, error) &&
            options_check_plugin(options->plugin, error) &&

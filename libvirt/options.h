@@ -16,12 +16,20 @@ typedef enum {
     FORM_VIRTIO_MEM,
 } Form;
 
+/* What becomes of the domain's memballoon */
+typedef enum {
+    BALLOON_UNSET,
+    BALLOON_KEEP,
+    BALLOON_REPLACE,
+} Balloon;
+
 typedef struct {
     char *connect;
     char *domain;
     char *plugin;
     char *alias;
     Form form;
+    Balloon balloon;
     /* 0 is not given */
     uint64_t max;
     uint64_t boot;

@@ -7,6 +7,7 @@
 #include "plan.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #include "host.h"
 #include "pci.h"
@@ -277,6 +278,35 @@ static void plan_pages(Plan *plan, const Domain *domain, const Options *options,
     }
 }
 
+/* What it is by itself below boot memory is for form virtio-mem. */
+static bool plan_balloon(Plan *plan, const Domain *domain,
+                         const Options *options, Report *report)
+{
+    const xmlNode *balloon = xml_child(domain->devices, "memballoon");
+    g_autofree char *model = xml_attribute(balloon, "model");
+
+    plan->no_balloon = options->balloon ? options->balloon == BALLOON_REPLACE
+                                        : domain->ours.no_balloon != NULL;
+    if (!plan->no_balloon) {
+        return true;
+    }
+    if (plan->form != FORM_DIMM) {
+        report_problem(
+            report,
+            "--memballoon replace wants form dimm, got %s, where virsh setmem is for a virtio-balloon: use --memballoon keep",
+            form_name(plan->form));
+        return false;
+    }
+    if (model && strcmp(model, "virtio") != 0) {
+        report_problem(
+            report,
+            "--memballoon replace wants a memballoon for libvirt to ask, <memballoon model='virtio'/>, got model='%s'",
+            model);
+        return false;
+    }
+    return true;
+}
+
 bool plan_make(Plan *plan, const Domain *domain, const Options *options,
                Report *report)
 {
@@ -298,5 +328,6 @@ bool plan_make(Plan *plan, const Domain *domain, const Options *options,
            plan_step(plan, domain, options, report) &&
            plan_max(plan, domain, options, report) &&
            plan_current(plan, domain, options, report) &&
-           plan_pci(plan, domain, report);
+           plan_pci(plan, domain, report) &&
+           plan_balloon(plan, domain, options, report);
 }

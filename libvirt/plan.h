@@ -32,6 +32,7 @@ typedef struct {
     /* 0 is ordinary pages */
     uint64_t page_size;
     bool prealloc;
+    bool no_balloon;
     bool memfd;
     /* Form dimm: a PCI slot of bus 0 */
     int pci_slot;

@@ -71,21 +71,27 @@ static void qemu_set_dimm_properties(const Domain *domain, const Plan *plan,
                       plan->page_size ? memdev : NULL);
 }
 
-/* libvirt says all that but whose the balloon is. */
-static void qemu_set_virtio_mem_properties(xmlNode *override, bool is_dimm)
+/* libvirt says all of that. */
+static void qemu_remove_dimm_properties(xmlNode *override)
 {
-    static const char *const dimm_only[] = {"bus", "addr", "block-size",
-                                            "memdev"};
+    static const char *const names[] = {"bus", "addr", "block-size", "memdev"};
 
-    for (unsigned i = 0; !is_dimm && i < G_N_ELEMENTS(dimm_only); i++) {
-        qemu_set_property(override, dimm_only[i], NULL, NULL);
+    for (unsigned i = 0; i < G_N_ELEMENTS(names); i++) {
+        qemu_set_property(override, names[i], NULL, NULL);
     }
-    qemu_set_property(override, "balloon", "string", is_dimm ? NULL : "off");
+}
+
+/* By itself it is a balloon to libvirt only in place of a virtio-balloon. */
+static const char *qemu_balloon_value(const Plan *plan)
+{
+    if (plan->form == FORM_VIRTIO_MEM) {
+        return "off";
+    }
+    return plan->no_balloon ? "on" : NULL;
 }
 
 void transform_override(Domain *domain, const Plan *plan)
 {
-    const bool is_dimm = plan->form == FORM_DIMM;
     xmlNode *override = domain->ours.override;
 
     if (!override) {
@@ -94,9 +100,11 @@ void transform_override(Domain *domain, const Plan *plan)
     }
     xml_set(override, "alias", plan->alias);
     qemu_set_property(override, "driver", "string", MHP_DRIVER);
-    qemu_set_virtio_mem_properties(override, is_dimm);
-    if (is_dimm) {
+    qemu_set_property(override, "balloon", "string", qemu_balloon_value(plan));
+    if (plan->form == FORM_DIMM) {
         qemu_set_dimm_properties(domain, plan, override);
+    } else {
+        qemu_remove_dimm_properties(override);
     }
     if (plan->prealloc) {
         qemu_set_property(override, "prealloc", "bool", "true");
@@ -109,6 +117,68 @@ void transform_remove_override(Domain *domain)
         xml_remove(domain->ours.override);
         qemu_remove_if_empty(xml_qemu_child(domain->root, "override"));
         domain->ours.override = NULL;
+    }
+}
+
+/* libvirt's own name for it, unless the user has one */
+static char *qemu_balloon_alias(const Domain *domain)
+{
+    const xmlNode *balloon = xml_child(domain->devices, "memballoon");
+    char *alias = xml_attribute(xml_child(balloon, "alias"), "name");
+
+    return alias ? alias : g_strdup("balloon0");
+}
+
+/* All that libvirt gives a virtio-balloon and what stands for it has not */
+static void qemu_remove_balloon_properties(xmlNode *override)
+{
+    static const char *const names[] = {
+        "bus",
+        "addr",
+        "multifunction",
+        "acpi-index",
+        "deflate-on-oom",
+        "free-page-reporting",
+        "iommu_platform",
+        "ats",
+        "packed",
+        "page-per-vq",
+    };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(names); i++) {
+        if (!domain_property(override, names[i])) {
+            xmlNode *property = xml_qemu_add(qemu_need(override, "frontend"),
+                                             "property");
+
+            xml_set(property, "name", names[i]);
+            xml_set(property, "type", "remove");
+        }
+    }
+}
+
+void transform_balloon(Domain *domain, const Plan *plan)
+{
+    g_autofree char *alias = qemu_balloon_alias(domain);
+    xmlNode *override = domain->ours.no_balloon;
+
+    if (!plan->no_balloon) {
+        transform_remove_balloon(domain);
+        return;
+    }
+    if (!override) {
+        override = xml_qemu_add(qemu_need(domain->root, "override"), "device");
+        domain->ours.no_balloon = override;
+    }
+    xml_set(override, "alias", alias);
+    qemu_set_property(override, "driver", "string", MHP_NO_BALLOON);
+    qemu_remove_balloon_properties(override);
+}
+
+void transform_remove_balloon(Domain *domain)
+{
+    if (domain->ours.no_balloon) {
+        xml_remove(domain->ours.no_balloon);
+        domain->ours.no_balloon = NULL;
     }
 }
 

@@ -143,6 +143,7 @@ void transform_domain(Domain *domain, const Plan *plan)
     transform_backing(domain, plan);
     transform_memory(domain, plan);
     transform_override(domain, plan);
+    transform_balloon(domain, plan);
     transform_remove_arguments(domain);
     transform_arguments(domain, plan);
 }
@@ -163,6 +164,7 @@ void transform_remove(Domain *domain)
             xml_remove(max);
         }
     }
+    transform_remove_balloon(domain);
     transform_remove_override(domain);
     transform_remove_arguments(domain);
 }

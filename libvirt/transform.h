@@ -16,5 +16,7 @@ void transform_arguments(Domain *domain, const Plan *plan);
 void transform_remove_arguments(Domain *domain);
 void transform_override(Domain *domain, const Plan *plan);
 void transform_remove_override(Domain *domain);
+void transform_balloon(Domain *domain, const Plan *plan);
+void transform_remove_balloon(Domain *domain);
 
 #endif

@@ -79,7 +79,7 @@ static void bench_start(Bench *bench)
     g_autofree char *path = NULL;
 
     bench->daemon = daemon_new("a");
-    bench->domain = domain_new(bench->daemon, "d", "dimm");
+    bench->domain = domain_new(bench->daemon, "d", "--form dimm");
     path = bench_add_monitor(bench);
     domain_start(bench->domain);
     bench->qmp = bench_connect(path);

@@ -109,7 +109,21 @@ char *domain_plain_xml(Daemon *daemon, const char *name)
     return text;
 }
 
-char *domain_resizable_xml(const char *plain, const char *form)
+static char **domain_tool_argv(const char *tool, const char *options,
+                               const char *plugin)
+{
+    g_autofree char *line = g_strdup_printf("%s --max 8G %s %s %s", tool,
+                                            options, plugin ? "--plugin" : "",
+                                            plugin ? plugin : "");
+    g_autoptr(GError) error = NULL;
+    char **argv = NULL;
+
+    g_shell_parse_argv(line, NULL, &argv, &error);
+    g_assert_no_error(error);
+    return argv;
+}
+
+char *domain_resizable_xml(const char *plain, const char *options)
 {
     bool installed = g_getenv("MHP_INSTALLED");
     g_autofree char *tool = installed
@@ -118,16 +132,18 @@ char *domain_resizable_xml(const char *plain, const char *form)
     g_autofree char *files = domain_files();
     g_autofree char *plugin = g_build_filename(files, "mhp-vmemmap-mem.so",
                                                NULL);
+    g_auto(GStrv)
+        argv = domain_tool_argv(tool, options, installed ? NULL : plugin);
     g_autoptr(GSubprocess) process = NULL;
     g_autoptr(GError) error = NULL;
     g_autofree char *said = NULL;
     char *xml = NULL;
 
-    process = g_subprocess_new(G_SUBPROCESS_FLAGS_STDIN_PIPE |
-                                   G_SUBPROCESS_FLAGS_STDOUT_PIPE |
-                                   G_SUBPROCESS_FLAGS_STDERR_PIPE,
-                               &error, tool, "--max", "8G", "--form", form,
-                               installed ? NULL : "--plugin", plugin, NULL);
+    process = g_subprocess_newv((const char *const *)argv,
+                                G_SUBPROCESS_FLAGS_STDIN_PIPE |
+                                    G_SUBPROCESS_FLAGS_STDOUT_PIPE |
+                                    G_SUBPROCESS_FLAGS_STDERR_PIPE,
+                                &error);
     g_assert_no_error(error);
     g_subprocess_communicate_utf8(process, plain, NULL, &xml, &said, &error);
     g_assert_no_error(error);
@@ -144,7 +160,7 @@ static void domain_define(Daemon *daemon, const char *xml)
     g_free(daemon_virsh(daemon, "define --validate %s", path));
 }
 
-Domain *domain_new(Daemon *daemon, const char *name, const char *form)
+Domain *domain_new(Daemon *daemon, const char *name, const char *options)
 {
     Domain *domain = g_new0(Domain, 1);
     g_autofree char *plain = domain_plain_xml(daemon, name);
@@ -153,7 +169,7 @@ Domain *domain_new(Daemon *daemon, const char *name, const char *form)
 
     domain_define(daemon, plain);
     dumped = daemon_virsh(daemon, "dumpxml %s", name);
-    xml = domain_resizable_xml(dumped, form);
+    xml = domain_resizable_xml(dumped, options);
     domain_define(daemon, xml);
 
     domain->daemon = daemon;

@@ -20,14 +20,14 @@ typedef struct Domain Domain;
 char *domain_plain_xml(Daemon *daemon, const char *name);
 
 /*
- * Make it one that can by mhp-virt-xml, in @form ("dimm" or "virtio-mem"): by
- * the one that was built, or, with MHP_INSTALLED, by the one that is installed,
- * with the plugin that is installed
+ * Make it one that can by mhp-virt-xml with these @options: by the one that was
+ * built, or, with MHP_INSTALLED, by the one that is installed, with the plugin
+ * that is installed
  */
-char *domain_resizable_xml(const char *plain, const char *form);
+char *domain_resizable_xml(const char *plain, const char *options);
 
 /* Define a plain domain, and then make one of it that can grow */
-Domain *domain_new(Daemon *daemon, const char *name, const char *form);
+Domain *domain_new(Daemon *daemon, const char *name, const char *options);
 
 /* The domain stays as it is, running or not */
 void domain_free(Domain *domain);

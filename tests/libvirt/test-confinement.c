@@ -168,7 +168,7 @@ static int body(int argc, char **argv)
                     "the plugin and its builds where they are installed",
                     test_apparmor);
     daemon_a = daemon_new("a");
-    domain = domain_new(daemon_a, "d", "dimm");
+    domain = domain_new(daemon_a, "d", "--form dimm");
     domain_start(domain);
     status = g_test_run();
     domain_check_klog(domain);

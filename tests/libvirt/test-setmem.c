@@ -85,6 +85,25 @@ static void test_statistics(void)
     domain_setmem(domain, 1024);
 }
 
+static uint64_t get_interval(const char *device)
+{
+    g_autofree char *text = daemon_virsh(
+        daemon_a,
+        "qemu-monitor-command d --hmp 'qom-get %s guest-stats-polling-interval'",
+        device);
+
+    return g_ascii_strtoull(text, NULL, 10);
+}
+
+/* The virtio-balloon that is there is the one that libvirt asks. */
+static void test_period(void)
+{
+    g_free(daemon_virsh(daemon_a, "dommemstat d --period 7"));
+    g_assert_cmpuint(get_interval("balloon0"), ==, 7);
+    g_assert_cmpuint(get_interval(DOMAIN_MEMDEV), ==, 0);
+    g_free(daemon_virsh(daemon_a, "dommemstat d --period 1"));
+}
+
 /* What QEMU's log says of a size that cannot be had exactly */
 static void test_clamped(void)
 {
@@ -152,6 +171,9 @@ static int body(int argc, char **argv)
                     test_events);
     g_test_add_func("/virtio-mhp/libvirt/setmem/statistics are the guest's",
                     test_statistics);
+    g_test_add_func("/virtio-mhp/libvirt/setmem/their period is the "
+                    "memballoon's",
+                    test_period);
     g_test_add_func("/virtio-mhp/libvirt/setmem/a size in between is taken as "
                     "the lower one",
                     test_clamped);
@@ -159,7 +181,7 @@ static int body(int argc, char **argv)
                     test_refused);
 
     daemon_a = daemon_new("a");
-    domain = domain_new(daemon_a, "d", "dimm");
+    domain = domain_new(daemon_a, "d", "--form dimm");
     domain_start(domain);
     events = events_new(daemon_a, "d");
     status = g_test_run();

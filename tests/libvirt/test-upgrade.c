@@ -62,7 +62,7 @@ static void test_guest_goes_on(void)
 /* By the libvirtd that has seen the old QEMU */
 static void test_new_domain(void)
 {
-    g_autoptr(Domain) other = domain_new(daemon_a, "e", "dimm");
+    g_autoptr(Domain) other = domain_new(daemon_a, "e", "--form dimm");
     g_autofree char *version = NULL;
 
     domain_start(other);
@@ -136,7 +136,7 @@ static void assert_wants_build(const char *said)
 /* What is missing is told where one looks, and the guest does not suffer. */
 static void test_no_build(void)
 {
-    g_autoptr(Domain) other = domain_new(daemon_a, "e", "dimm");
+    g_autoptr(Domain) other = domain_new(daemon_a, "e", "--form dimm");
     g_autofree char *start = daemon_virsh_fails(daemon_a, "start e");
     g_autofree char *socket = NULL, *moved = NULL;
 
@@ -171,7 +171,7 @@ static int body(int argc, char **argv)
     }
 
     daemon_a = daemon_new("a");
-    domain = domain_new(daemon_a, "d", "dimm");
+    domain = domain_new(daemon_a, "d", "--form dimm");
     domain_start(domain);
     status = g_test_run();
     domain_check_klog(domain);

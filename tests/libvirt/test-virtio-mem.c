@@ -154,7 +154,7 @@ static int body(int argc, char **argv)
     g_test_add_func("/virtio-mhp/libvirt/virtio-mem/reset", test_reset);
 
     daemon_a = daemon_new("a");
-    domain = domain_new(daemon_a, "d", "virtio-mem");
+    domain = domain_new(daemon_a, "d", "--form virtio-mem");
     domain_start(domain);
     events = events_new(daemon_a, "d");
     status = g_test_run();
