@@ -87,6 +87,24 @@ static void check_no_balloon(const Domain *domain, const Plan *plan,
     }
 }
 
+static void check_period(const Domain *domain, const Plan *plan, Report *report)
+{
+    const xmlNode *balloon = xml_child(domain->devices, "memballoon");
+    const xmlNode *stats = xml_child(balloon, "stats");
+    const bool has_statistics = !xml_attribute_is(balloon, "model", "none");
+
+    if (plan->stats_period > 0 && !has_statistics) {
+        report_problem(
+            report,
+            "--stats-period wants a memballoon for virsh dommemstat to ask, got <memballoon model='none'/>: make it model='virtio'");
+    } else if (plan->stats_period < 0 && has_statistics &&
+               (!stats || xml_attribute_is(stats, "period", "0"))) {
+        report_note(
+            report,
+            "virsh dommemstat shows figures as old as they are: a --stats-period keeps them fresh");
+    }
+}
+
 static bool is_vhost_user(const xmlNode *node)
 {
     return xml_attribute_is(node, "type", "vhostuser") ||
@@ -118,5 +136,6 @@ void check_plan(const Domain *domain, const Plan *plan, Report *report)
     check_addresses(domain, plan, report);
     check_backed(domain, plan, report);
     check_no_balloon(domain, plan, report);
+    check_period(domain, plan, report);
     check_memslots(domain, report);
 }

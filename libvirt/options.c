@@ -25,6 +25,7 @@ static const char options_description[] =
 typedef struct {
     char *form;
     char *balloon;
+    char *stats_period;
     char *max;
     char *boot;
     char *current;
@@ -140,6 +141,24 @@ static bool options_check_balloon(Options *options, const char *text,
     return true;
 }
 
+/* What libvirt keeps it in is an int */
+static bool options_check_period(Options *options, const char *text,
+                                 GError **error)
+{
+    guint64 period;
+
+    if (text &&
+        !g_ascii_string_to_unsigned(text, 10, 0, G_MAXINT, &period, NULL)) {
+        return options_fail(error,
+                            "--stats-period wants 0 to %d seconds, got '%s'",
+                            G_MAXINT, text);
+    }
+    if (text) {
+        options->stats_period = (int)period;
+    }
+    return true;
+}
+
 static bool options_check_sizes(Options *options, const OptionTexts *texts,
                                 GError **error)
 {
@@ -186,6 +205,7 @@ static void option_texts_clear(OptionTexts *texts)
 {
     g_free(texts->form);
     g_free(texts->balloon);
+    g_free(texts->stats_period);
     g_free(texts->max);
     g_free(texts->boot);
     g_free(texts->current);
@@ -215,6 +235,9 @@ static bool options_read(Options *options, OptionTexts *texts, int *argc,
         {"memballoon", 0, 0, G_OPTION_ARG_STRING, &texts->balloon,
          "keep, or replace: the guest has no virtio-balloon, and virsh dommemstat shows what this device's driver tells",
          "HOW"},
+        {"stats-period", 0, 0, G_OPTION_ARG_STRING, &texts->stats_period,
+         "virsh dommemstat shows figures that are no older than SECONDS, 0: as old as they are",
+         "SECONDS"},
         {"hugepages", 0, G_OPTION_FLAG_OPTIONAL_ARG, G_OPTION_ARG_CALLBACK,
          (gpointer)options_take_hugepages,
          "take the memory from the host's huge pages (2M by default)", "SIZE"},
@@ -265,10 +288,11 @@ bool options_parse(Options *options, int *argc, char ***argv, GError **error)
 {
     g_auto(OptionTexts) texts = {};
 
-    *options = (Options){.node = -1};
+    *options = (Options){.node = -1, .stats_period = -1};
     return options_read(options, &texts, argc, argv, error) &&
            options_check_form(options, texts.form, error) &&
            options_check_balloon(options, texts.balloon, error) &&
+           options_check_period(options, texts.stats_period, error) &&
            options_check_sizes(options, &texts, error) &&
            options_check_alias(options->alias, error) &&
            options_check_plugin(options->plugin, error) &&

@@ -40,6 +40,8 @@ typedef struct {
     uint64_t page_size;
     /* Negative is not given */
     int node;
+    /* Seconds between statistics, 0: none are asked for */
+    int stats_period;
     gboolean prealloc;
     gboolean memfd;
     gboolean check;

@@ -312,7 +312,9 @@ bool plan_make(Plan *plan, const Domain *domain, const Options *options,
 {
     const Ours *ours = &domain->ours;
 
-    *plan = (Plan){.form = plan_form(domain, options), .memfd = options->memfd};
+    *plan = (Plan){.form = plan_form(domain, options),
+                   .memfd = options->memfd,
+                   .stats_period = options->stats_period};
     plan->alias = options->alias ? options->alias : ours->alias;
     if (!plan->alias) {
         plan->alias = MHP_DEFAULT_ALIAS;

@@ -33,6 +33,8 @@ typedef struct {
     uint64_t page_size;
     bool prealloc;
     bool no_balloon;
+    /* Seconds, negative is as it was */
+    int stats_period;
     bool memfd;
     /* Form dimm: a PCI slot of bus 0 */
     int pci_slot;
