@@ -92,13 +92,14 @@ bool virtio_mhp_busy_for_reset(void)
     return virtio_mhp_is_busy();
 }
 
-bool virtio_mhp_busy_check_not_left(Error **errp)
+bool virtio_mhp_busy_check_not_left(const char *property, Error **errp)
 {
     if (runstate_check(RUN_STATE_FINISH_MIGRATE) ||
         virtio_mhp_busy_has_left()) {
         error_setg(
             errp,
-            "property 'requested-size' cannot be changed after the guest has left for the migration's destination");
+            "property '%s' cannot be changed after the guest has left for the migration's destination",
+            property);
         return false;
     }
     return true;

@@ -22,6 +22,8 @@
  * @VIRTIO_MHP_REFUSED_DISCARD: the host could not discard their memory
  * @VIRTIO_MHP_REFUSED_HOST_MEMORY: the host had no memory to back them with
  * @VIRTIO_MHP_REFUSED_LISTENER: VFIO or the like could not use them
+ * @VIRTIO_MHP_REFUSED_PRESSURE_SIZE: it would be more than the host lets the
+ *     guest decide
  * @VIRTIO_MHP_NB_REFUSALS: how many reasons there are
  * @VIRTIO_MHP_GRANTED: they were
  */
@@ -33,6 +35,7 @@ typedef enum VirtIOMHPRefusal {
     VIRTIO_MHP_REFUSED_DISCARD,
     VIRTIO_MHP_REFUSED_HOST_MEMORY,
     VIRTIO_MHP_REFUSED_LISTENER,
+    VIRTIO_MHP_REFUSED_PRESSURE_SIZE,
     VIRTIO_MHP_NB_REFUSALS,
     VIRTIO_MHP_GRANTED = VIRTIO_MHP_NB_REFUSALS,
 } VirtIOMHPRefusal;
@@ -71,6 +74,7 @@ typedef struct VirtIOMHPRequestCounters {
  * @nb_stats_asked: times that the driver was asked for fresh ones
  * @plugged: bytes that were plugged
  * @unplugged: bytes that were unplugged, by requests and by system resets
+ * @pressure_plugged: bytes of @plugged that were more than was requested
  * @refused: blocks of requests that were not granted
  * @host: what was done with the host's memory
  */
@@ -81,6 +85,7 @@ typedef struct VirtIOMHPCounters {
     uint64_t nb_stats_asked;
     uint64_t plugged;
     uint64_t unplugged;
+    uint64_t pressure_plugged;
     uint64_t refused[VIRTIO_MHP_NB_REFUSALS];
     VirtIOMHPHostCounters host;
 } VirtIOMHPCounters;

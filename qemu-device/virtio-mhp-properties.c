@@ -88,6 +88,44 @@ static void virtio_mhp_set_requested_size(Object *obj, Visitor *v,
     }
 }
 
+static void virtio_mhp_get_pressure_size(Object *obj, Visitor *v,
+                                         const char *name, void *opaque,
+                                         Error **errp)
+{
+    uint64_t value = VIRTIO_MHP(obj)->pressure_size;
+
+    visit_type_size(v, name, &value, errp);
+}
+
+static void virtio_mhp_set_pressure_size(Object *obj, Visitor *v,
+                                         const char *name, void *opaque,
+                                         Error **errp)
+{
+    VirtIOMHP *vmhp = VIRTIO_MHP(obj);
+    uint64_t value;
+
+    if (!visit_type_size(v, name, &value, errp)) {
+        return;
+    }
+    if (DEVICE(obj)->realized) {
+        virtio_mhp_size_change_pressure(vmhp, value, errp);
+    } else {
+        vmhp->pressure_size = value;
+    }
+}
+
+/* Before realize there is no region to compare with. */
+static void virtio_mhp_get_pressure_plugged(Object *obj, Visitor *v,
+                                            const char *name, void *opaque,
+                                            Error **errp)
+{
+    uint64_t value = DEVICE(obj)->realized
+                         ? virtio_mhp_size_on_pressure(VIRTIO_MHP(obj))
+                         : 0;
+
+    visit_type_size(v, name, &value, errp);
+}
+
 static void virtio_mhp_get_unit_size(Object *obj, Visitor *v, const char *name,
                                      void *opaque, Error **errp)
 {
@@ -156,6 +194,11 @@ static const struct {
      virtio_mhp_set_block_size, "Unit in which memory is plugged"},
     {VIRTIO_MHP_REQUESTED_SIZE_PROP, "size", virtio_mhp_get_requested_size,
      virtio_mhp_set_requested_size, "How much the guest shall plug"},
+    {VIRTIO_MHP_PRESSURE_SIZE_PROP, "size", virtio_mhp_get_pressure_size,
+     virtio_mhp_set_pressure_size,
+     "How much more it may plug while it is short of memory"},
+    {VIRTIO_MHP_PRESSURE_PLUGGED_PROP, "size", virtio_mhp_get_pressure_plugged,
+     NULL, "How much of that it has plugged (read-only)"},
     {VIRTIO_MHP_SIZE_PROP, "size", virtio_mhp_get_size, NULL,
      "How much the guest has plugged (read-only)"},
     {VIRTIO_MHP_PENDING_DISCARD_SIZE_PROP, "size",

@@ -67,6 +67,19 @@ static uint16_t virtio_mhp_request_short_of_memory(VirtIOMHP *vmhp)
                : VIRTIO_MHP_RESP_BUSY;
 }
 
+/* What has just been plugged that is more than the host requests */
+static void virtio_mhp_count_pressure(VirtIOMHP *vmhp,
+                                      const VirtIOMHPRange *range)
+{
+    const uint64_t size = MIN(virtio_mhp_size_on_pressure(vmhp),
+                              virtio_mhp_blocks_size(&vmhp->blocks, range));
+
+    if (size) {
+        trace_virtio_mhp_plugged_on_pressure(vmhp->addr, size);
+        vmhp->counters.pressure_plugged += size;
+    }
+}
+
 /* How the memory's work for a PLUG, UNPLUG or UNPLUG_ALL ended */
 static void virtio_mhp_request_ended(VirtIOMHP *vmhp, VirtIOMHPRefusal why,
                                      const VirtIOMHPRange *range)
@@ -81,6 +94,8 @@ static void virtio_mhp_request_ended(VirtIOMHP *vmhp, VirtIOMHPRefusal why,
     }
     if (why != VIRTIO_MHP_GRANTED) {
         virtio_mhp_refuse(vmhp, why, range->nb_blocks, type);
+    } else if (vmhp->queue.type == VIRTIO_MHP_REQ_PLUG) {
+        virtio_mhp_count_pressure(vmhp, range);
     }
     virtio_mhp_request_answer(vmhp, type, &resp);
 }
@@ -91,6 +106,7 @@ static uint16_t virtio_mhp_plug_request(VirtIOMHP *vmhp,
 {
     const VirtIOMHPBlocks *blocks = &vmhp->blocks;
     VirtIOMHPRange range;
+    const uint64_t limit = virtio_mhp_size_limit(vmhp);
     uint64_t plugged_size;
 
     trace_virtio_mhp_plug_request(le64_to_cpu(req->u.plug.addr),
@@ -103,10 +119,12 @@ static uint16_t virtio_mhp_plug_request(VirtIOMHP *vmhp,
     }
     /* Neither addend exceeds the region, so the sum cannot overflow. */
     plugged_size = virtio_mhp_blocks_plugged_size(blocks);
-    if (plugged_size + virtio_mhp_blocks_size(blocks, &range) >
-        virtio_mhp_size_limit(vmhp)) {
+    if (plugged_size + virtio_mhp_blocks_size(blocks, &range) > limit) {
         /* DEV-PLUG-2 */
-        return virtio_mhp_refuse(vmhp, VIRTIO_MHP_REFUSED_REQUESTED_SIZE,
+        return virtio_mhp_refuse(vmhp,
+                                 limit > vmhp->requested_size
+                                     ? VIRTIO_MHP_REFUSED_PRESSURE_SIZE
+                                     : VIRTIO_MHP_REFUSED_REQUESTED_SIZE,
                                  range.nb_blocks, VIRTIO_MHP_RESP_NACK);
     }
     if (virtio_mhp_blocks_state(blocks, &range) != VIRTIO_MHP_STATE_UNPLUGGED) {

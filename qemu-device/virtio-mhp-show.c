@@ -24,6 +24,7 @@ static const char *const virtio_mhp_refusal_names[] = {
     [VIRTIO_MHP_REFUSED_DISCARD] = "discard",
     [VIRTIO_MHP_REFUSED_HOST_MEMORY] = "host-memory",
     [VIRTIO_MHP_REFUSED_LISTENER] = "listener",
+    [VIRTIO_MHP_REFUSED_PRESSURE_SIZE] = "pressure-size",
 };
 
 QEMU_BUILD_BUG_ON(ARRAY_SIZE(virtio_mhp_response_names) !=
@@ -101,6 +102,8 @@ static bool virtio_mhp_show_counters(Visitor *v,
            virtio_mhp_show(v, "stats-asked", counters->nb_stats_asked, errp) &&
            virtio_mhp_show(v, "plugged-bytes", counters->plugged, errp) &&
            virtio_mhp_show(v, "unplugged-bytes", counters->unplugged, errp) &&
+           virtio_mhp_show(v, "pressure-plugged-bytes",
+                           counters->pressure_plugged, errp) &&
            virtio_mhp_show_host(v, &counters->host, errp) &&
            virtio_mhp_show_refused(v, counters->refused, errp);
 }
@@ -155,6 +158,20 @@ static char *virtio_mhp_memory_text(const VirtIOMHPCounters *counters)
         counters->host.nb_failed_discards, backed);
 }
 
+/* "pressure: 1 GiB of 4 GiB beyond what is requested, 9 GiB so far" */
+static char *virtio_mhp_pressure_text(const VirtIOMHP *vmhp)
+{
+    g_autofree char *now = virtio_mhp_size_text(
+        virtio_mhp_size_on_pressure(vmhp));
+    g_autofree char *max = virtio_mhp_size_text(vmhp->pressure_size);
+    g_autofree char *all = virtio_mhp_size_text(
+        vmhp->counters.pressure_plugged);
+
+    return g_strdup_printf(
+        "pressure: %s of %s beyond what is requested, %s so far", now, max,
+        all);
+}
+
 /* "guest: plugs units of 2 GiB, at most 0 bytes of the requested 1 GiB" */
 static char *virtio_mhp_unit_text(const VirtIOMHP *vmhp)
 {
@@ -203,6 +220,9 @@ void virtio_mhp_get_summary(Object *obj, Visitor *v, const char *name,
             g_strdup_printf("statistics: %" PRIu64
                             " buffers read, asked for %" PRIu64 " times",
                             counters->nb_stats_read, counters->nb_stats_asked));
+    }
+    if (vmhp->pressure_size || counters->pressure_plugged) {
+        QAPI_LIST_APPEND(tail, virtio_mhp_pressure_text(vmhp));
     }
     if (vmhp->memmap.unit_size) {
         QAPI_LIST_APPEND(tail, virtio_mhp_unit_text(vmhp));

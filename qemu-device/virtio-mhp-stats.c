@@ -56,6 +56,7 @@ static const struct {
     {VIRTIO_MHP_STAT_PSI_SOME_TOTAL, "stat-psi-some-total"},
     {VIRTIO_MHP_STAT_PSI_FULL, "stat-psi-full-avg10"},
     {VIRTIO_MHP_STAT_PSI_FULL_TOTAL, "stat-psi-full-total"},
+    {VIRTIO_MHP_STAT_PRESSURE, "stat-pressure"},
 };
 QEMU_BUILD_BUG_ON(ARRAY_SIZE(virtio_mhp_stats) != VIRTIO_MHP_NB_STATS);
 

@@ -10,7 +10,7 @@
 #include <uapi/linux/virtio_mhp.h>
 
 /* Figures that have a name */
-#define VIRTIO_MHP_NB_STATS 30
+#define VIRTIO_MHP_NB_STATS 31
 
 /**
  * struct VirtIOMHPStats - what the guest tells; see virtio-mhp-stats.c

@@ -262,6 +262,35 @@ static const VMStateDescription virtio_mhp_vmstate_reports = {
         },
 };
 
+static bool virtio_mhp_has_pressure_size(void *opaque)
+{
+    const VirtIOMHP *vmhp = opaque;
+
+    return vmhp->pressure_size > 0;
+}
+
+/* Builds that do not know it have the feature not, either, and refuse that. */
+static const VMStateDescription virtio_mhp_vmstate_pressure = {
+    .name = "virtio-mhp/pressure",
+    .version_id = 1,
+    .minimum_version_id = 1,
+    .needed = virtio_mhp_has_pressure_size,
+    .fields =
+        (const VMStateField[]){
+            VMSTATE_UINT64(pressure_size, VirtIOMHP),
+            VMSTATE_END_OF_LIST(),
+        },
+};
+
+/* It is 0 if it does not come. */
+static int virtio_mhp_late_pre_load(void *opaque)
+{
+    VirtIOMHP *vmhp = opaque;
+
+    vmhp->pressure_size = 0;
+    return 0;
+}
+
 /* The driver may tell of memmaps while the guest is on its way. */
 static bool virtio_mhp_late_has_other_memmap(const VirtIOMHP *vmhp)
 {
@@ -278,7 +307,7 @@ static int virtio_mhp_late_post_load(void *opaque, int version_id)
 
     trace_virtio_mhp_late_post_load(vmhp->addr, vmhp->requested_size,
                                     vmhp->blocks.nb_plugged);
-    if (!virtio_mhp_size_check(vmhp, vmhp->requested_size, &err)) {
+    if (!virtio_mhp_size_check(vmhp, &err)) {
         error_report_err(err);
         return -EINVAL;
     }
@@ -301,6 +330,7 @@ static const VMStateDescription virtio_mhp_vmstate_late = {
     .name = "virtio-mhp",
     .version_id = 1,
     .minimum_version_id = 1,
+    .pre_load = virtio_mhp_late_pre_load,
     .post_load = virtio_mhp_late_post_load,
     .fields =
         (const VMStateField[]){
@@ -312,6 +342,7 @@ static const VMStateDescription virtio_mhp_vmstate_late = {
     .subsections =
         (const VMStateDescription *const[]){
             &virtio_mhp_vmstate_reports,
+            &virtio_mhp_vmstate_pressure,
             NULL,
         },
 };

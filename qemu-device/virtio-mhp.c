@@ -20,7 +20,7 @@
 bool virtio_mhp_check(const VirtIOMHP *vmhp, Error **errp)
 {
     return virtio_mhp_check_properties(vmhp, errp) &&
-           virtio_mhp_size_check(vmhp, vmhp->requested_size, errp) &&
+           virtio_mhp_size_check(vmhp, errp) &&
            virtio_mhp_balloon_check(vmhp, errp);
 }
 
@@ -59,7 +59,11 @@ static uint64_t virtio_mhp_own_features(const VirtIOMHP *vmhp)
 /* A feature that has a field at the end of the configuration is listed here. */
 static size_t virtio_mhp_config_size(const VirtIOMHP *vmhp)
 {
-    static const VirtIOFeature features[] = {{}};
+    static const VirtIOFeature features[] = {
+        {.flags = UINT64_C(1) << VIRTIO_MHP_F_PRESSURE,
+         .end = endof(struct virtio_mhp_config, pressure_size)},
+        {},
+    };
     static const VirtIOConfigSizeParams params = {
         .min_size = endof(struct virtio_mhp_config, requested_size),
         .max_size = sizeof(struct virtio_mhp_config),
@@ -161,6 +165,7 @@ static void virtio_mhp_get_config(VirtIODevice *vdev, uint8_t *data)
         .usable_region_size = cpu_to_le64(region_size),
         .plugged_size = cpu_to_le64(plugged),
         .requested_size = cpu_to_le64(vmhp->requested_size),
+        .pressure_size = cpu_to_le64(vmhp->pressure_size),
     };
 
     memcpy(data, &config, vdev->config_len);
@@ -214,14 +219,15 @@ void virtio_mhp_check_unplug_request(const VirtIOMHP *vmhp, Error **errp)
     const uint64_t size = virtio_mhp_blocks_plugged_size(&vmhp->blocks) +
                           virtio_mhp_memory_pending_plug_size(vmhp);
 
-    if (size || vmhp->requested_size) {
+    if (size || vmhp->requested_size || vmhp->pressure_size) {
         g_autofree char *got = virtio_mhp_size_text(size);
         g_autofree char *requested = virtio_mhp_size_text(vmhp->requested_size);
+        g_autofree char *pressure = virtio_mhp_size_text(vmhp->pressure_size);
 
         error_setg(
             errp,
-            "mhp-vmemmap-mem can be removed when 'size' and 'requested-size' are 0, got %s and %s",
-            got, requested);
+            "mhp-vmemmap-mem can be removed when 'size', 'requested-size' and 'pressure-size' are 0, got %s, %s and %s",
+            got, requested, pressure);
     }
 }
 
@@ -253,6 +259,8 @@ static const Property virtio_mhp_properties[] = {
                       VIRTIO_MHP_F_STATUS, true),
     DEFINE_PROP_BIT64(VIRTIO_MHP_STATS_PROP, VirtIOMHP, features,
                       VIRTIO_MHP_F_STATS, true),
+    DEFINE_PROP_BIT64(VIRTIO_MHP_PRESSURE_PROP, VirtIOMHP, features,
+                      VIRTIO_MHP_F_PRESSURE, true),
     DEFINE_PROP_LINK(VIRTIO_MHP_MEMDEV_PROP, VirtIOMHP, memdev,
                      TYPE_MEMORY_BACKEND, HostMemoryBackend *),
 };

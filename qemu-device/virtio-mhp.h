@@ -81,6 +81,9 @@ OBJECT_DECLARE_SIMPLE_TYPE(VirtIOMHP, VIRTIO_MHP)
 #define VIRTIO_MHP_MEMMAP_ON_BLOCK_PROP "memmap-on-block"
 #define VIRTIO_MHP_STATUS_PROP "status"
 #define VIRTIO_MHP_STATS_PROP "stats"
+#define VIRTIO_MHP_PRESSURE_PROP "pressure"
+#define VIRTIO_MHP_PRESSURE_SIZE_PROP "pressure-size"
+#define VIRTIO_MHP_PRESSURE_PLUGGED_PROP "pressure-plugged"
 #define VIRTIO_MHP_UNIT_SIZE_PROP "unit-size"
 #define VIRTIO_MHP_STUCK_SIZE_PROP "stuck-size"
 #define VIRTIO_MHP_STUCK_BLOCKS_PROP "stuck-blocks"
@@ -115,6 +118,7 @@ typedef struct VirtIOMHPMemslots {
  * @addr: guest-physical address of the region, 0 before it has one
  * @block_size: in bytes, 0 before it is set or chosen
  * @requested_size: how much the driver shall plug, in bytes
+ * @pressure_size: how much more it may, in bytes
  * @compat: name of the device that the guest is shown instead, or NULL
  * @balloon: whether it may have QEMU's balloon handler
  * @prealloc: blocks are backed with memory before they are plugged
@@ -150,6 +154,7 @@ struct VirtIOMHP {
     uint64_t addr;
     uint64_t block_size;
     uint64_t requested_size;
+    uint64_t pressure_size;
     char *compat;
     OnOffAuto balloon;
     bool prealloc;
@@ -216,8 +221,8 @@ void virtio_mhp_busy_watch(VirtIOMHP *vmhp);
 bool virtio_mhp_busy_for_driver(VirtIOMHP *vmhp);
 /* Whether a system reset, which begins, must leave the memory alone */
 bool virtio_mhp_busy_for_reset(void);
-/* Whether what is asked of this side would reach the guest, true if so */
-bool virtio_mhp_busy_check_not_left(Error **errp);
+/* Whether a change of a property here would reach the guest, true if so */
+bool virtio_mhp_busy_check_not_left(const char *property, Error **errp);
 void virtio_mhp_busy_init(VirtIOMHP *vmhp);
 void virtio_mhp_busy_cleanup(VirtIOMHP *vmhp);
 
@@ -225,9 +230,15 @@ void virtio_mhp_busy_cleanup(VirtIOMHP *vmhp);
 
 /* What a PLUG may bring the plugged size to at most, in bytes */
 uint64_t virtio_mhp_size_limit(const VirtIOMHP *vmhp);
-bool virtio_mhp_size_check(const VirtIOMHP *vmhp, uint64_t value, Error **errp);
-/* Change requested-size and tell the driver (DEV-CFG-3); false on an error */
+/* What is plugged beyond what is requested, and within that limit */
+uint64_t virtio_mhp_size_on_pressure(const VirtIOMHP *vmhp);
+/* After the check of properties */
+bool virtio_mhp_pressure_is_offered(const VirtIOMHP *vmhp);
+bool virtio_mhp_size_check(const VirtIOMHP *vmhp, Error **errp);
+/* Change a size and tell the driver (DEV-CFG-3); false on an error */
 bool virtio_mhp_size_change(VirtIOMHP *vmhp, uint64_t value, Error **errp);
+bool virtio_mhp_size_change_pressure(VirtIOMHP *vmhp, uint64_t value,
+                                     Error **errp);
 
 /* virtio-mhp-rdm.c: who else on the host uses the guest's memory */
 

@@ -20,6 +20,7 @@ static void fuzz_check_config(Fuzz *fuzz)
     g_assert_cmpuint(config.plugged_size, ==,
                      model_nb_plugged(&fuzz->model) * MHP_BLOCK_SIZE);
     g_assert_cmpuint(config.requested_size, ==, fuzz->model.requested_size);
+    g_assert_cmpuint(config.pressure_size, ==, fuzz->model.pressure_size);
 }
 
 /* One STATE request for each block, all at once: the device's own table */
@@ -100,12 +101,26 @@ static void fuzz_check_size(Fuzz *fuzz)
     }
 }
 
+/* DEV-PRESSURE-1 */
+static void fuzz_check_pressure(Fuzz *fuzz)
+{
+    uint64_t wanted = model_on_pressure(&fuzz->model);
+    uint64_t got = mhp_pressure_plugged(fuzz->mhp);
+
+    if (got != wanted) {
+        g_error("step %u: wanted property 'pressure-plugged' to be "
+                "%" G_GINT64_MODIFIER "u, got %" G_GINT64_MODIFIER "u",
+                fuzz->step, wanted, got);
+    }
+}
+
 void fuzz_check(Fuzz *fuzz, bool thorough)
 {
     g_autofree char *reports = model_reports(&fuzz->model);
 
     fuzz_check_config(fuzz);
     fuzz_check_size(fuzz);
+    fuzz_check_pressure(fuzz);
     mhp_assert_reports(fuzz->mhp, model_nb_stuck(&fuzz->model), reports);
     fuzz_check_states(fuzz);
     fuzz_check_marks(fuzz, thorough);

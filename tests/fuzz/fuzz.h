@@ -51,6 +51,7 @@ void fuzz_check_stats(Fuzz *fuzz);
 
 /* step-host.c: what the operator and the machine do */
 void fuzz_step_requested_size(Fuzz *fuzz);
+void fuzz_step_pressure_size(Fuzz *fuzz);
 void fuzz_step_query(Fuzz *fuzz);
 void fuzz_step_system_reset(Fuzz *fuzz);
 

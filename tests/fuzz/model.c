@@ -61,12 +61,33 @@ static void model_set_plugged(Model *model, Range range, bool plugged)
     }
 }
 
+static bool model_has_feature(const Model *model, unsigned bit)
+{
+    return model->features >> bit & 1;
+}
+
+/* DEV-PRESSURE-1 */
+uint64_t model_on_pressure(const Model *model)
+{
+    uint64_t size = model_nb_plugged(model) * MHP_BLOCK_SIZE;
+
+    if (!model_has_feature(model, VIRTIO_MHP_F_PRESSURE) ||
+        size <= model->requested_size) {
+        return 0;
+    }
+    return MIN(size - model->requested_size, model->pressure_size);
+}
+
 /* DEV-PLUG-1, DEV-PLUG-2, DEV-PLUG-7 */
 static uint16_t model_plug(Model *model, Range range)
 {
     uint64_t nb = model_nb_plugged(model) + range.end - range.first;
+    uint64_t limit = model->requested_size;
 
-    if (nb * MHP_BLOCK_SIZE > model->requested_size) {
+    if (model_has_feature(model, VIRTIO_MHP_F_PRESSURE)) {
+        limit += model->pressure_size;
+    }
+    if (nb * MHP_BLOCK_SIZE > limit) {
         return VIRTIO_MHP_RESP_NACK;
     }
     if (model_nb_plugged_in(model, range)) {
@@ -161,11 +182,6 @@ static uint16_t model_unplug_all(Model *model)
     }
     model_drop_reports(model);
     return VIRTIO_MHP_RESP_ACK;
-}
-
-static bool model_has_feature(const Model *model, unsigned bit)
-{
-    return model->features >> bit & 1;
 }
 
 /* DEV-REQ-2 */
@@ -273,6 +289,7 @@ void model_new_device(Model *model)
 {
     model_system_reset(model);
     model->requested_size = MHP_REQUESTED_SIZE;
+    model->pressure_size = 0;
 }
 
 char *model_reports(const Model *model)

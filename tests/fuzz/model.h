@@ -24,7 +24,7 @@ typedef struct ModelBlock {
 } ModelBlock;
 
 /* Tags that have a name, virtio-balloon's and ours, and where ours start */
-#define MODEL_NB_STATS 30
+#define MODEL_NB_STATS 31
 #define MODEL_NB_BALLOON_STATS 16
 #define MODEL_OWN_STATS 0x100
 
@@ -41,6 +41,7 @@ typedef struct ModelStats {
 typedef struct Model {
     uint64_t addr;
     uint64_t requested_size;
+    uint64_t pressure_size;
     uint64_t features; /* that the driver accepted */
     ModelBlock blocks[MHP_NB_BLOCKS];
     ModelStats stats;
@@ -48,6 +49,9 @@ typedef struct Model {
 
 unsigned model_nb_plugged(const Model *model);
 unsigned model_nb_stuck(const Model *model);
+
+/* What is plugged beyond the requested size that the driver may decide */
+uint64_t model_on_pressure(const Model *model);
 
 /* The response (in wire order) to a request of the right shape */
 struct virtio_mhp_resp model_request(Model *model,

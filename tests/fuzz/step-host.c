@@ -16,23 +16,33 @@ static uint64_t fuzz_pick_size(Fuzz *fuzz)
 }
 
 /* DEV-CFG-2, DEV-CFG-3 */
-void fuzz_step_requested_size(Fuzz *fuzz)
+static void fuzz_set_size(Fuzz *fuzz, const char *property, uint64_t *model)
 {
     uint64_t size = fuzz_pick_size(fuzz);
     bool is_right = size % MHP_BLOCK_SIZE == 0 && size <= MHP_REGION_SIZE;
     g_autoptr(GError) error = NULL;
     bool is_set;
 
-    fuzz_tell(fuzz, "request 0x%" G_GINT64_MODIFIER "x bytes", size);
+    fuzz_tell(fuzz, "%s 0x%" G_GINT64_MODIFIER "x", property, size);
     virtio_pci_isr(fuzz->mhp->pci);
-    is_set = qmp_set_uint(vm_qmp(fuzz->mhp->vm), MHP_QOM_PATH, "requested-size",
-                          size, &error);
+    is_set = qmp_set_uint(vm_qmp(fuzz->mhp->vm), MHP_QOM_PATH, property, size,
+                          &error);
     g_assert_cmpint(is_set, ==, is_right);
     if (is_set) {
-        fuzz->model.requested_size = size;
+        *model = size;
         g_assert_cmphex(virtio_pci_isr(fuzz->mhp->pci) & VIRTIO_PCI_ISR_CONFIG,
                         !=, 0);
     }
+}
+
+void fuzz_step_requested_size(Fuzz *fuzz)
+{
+    fuzz_set_size(fuzz, "requested-size", &fuzz->model.requested_size);
+}
+
+void fuzz_step_pressure_size(Fuzz *fuzz)
+{
+    fuzz_set_size(fuzz, "pressure-size", &fuzz->model.pressure_size);
 }
 
 void fuzz_step_query(Fuzz *fuzz)

@@ -122,6 +122,7 @@ void fuzz_step_remove(Fuzz *fuzz)
               by_guest ? "the guest" : "a reset");
     mhp_expect(mhp_unplug_all(fuzz->mhp), ACK);
     mhp_set_requested_size(fuzz->mhp, 0);
+    mhp_set_pressure_size(fuzz->mhp, 0);
     fuzz_qmp(fuzz, "device_del", "{'id': 'mhp0'}");
     if (by_guest) {
         fuzz_eject(fuzz);

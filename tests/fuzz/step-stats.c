@@ -34,7 +34,7 @@ static uint16_t fuzz_pick_tag(Fuzz *fuzz)
     case 2:
     case 3:
     case 4:
-        return (uint16_t)(MODEL_OWN_STATS - 1 + fuzz_pick(fuzz, 16));
+        return (uint16_t)(MODEL_OWN_STATS - 1 + fuzz_pick(fuzz, 17));
     default:
         return (uint16_t)fuzz_pick(fuzz, MODEL_NB_BALLOON_STATS);
     }
@@ -219,6 +219,7 @@ static uint64_t fuzz_get_stat(JsonObject *stats, unsigned i)
         "kernel-total",     "memmap",         "plugged",
         "online",           "stuck",          "psi-some-avg10",
         "psi-some-total",   "psi-full-avg10", "psi-full-total",
+        "pressure",
     };
     g_autofree char *name = g_strdup_printf("stat-%s", names[i]);
 

@@ -18,6 +18,9 @@ static void fuzz_step_restart_driver(Fuzz *fuzz)
     if (fuzz_one_in(fuzz, 4)) {
         features &= ~(UINT64_C(1) << VIRTIO_MHP_F_STATS);
     }
+    if (fuzz_one_in(fuzz, 4)) {
+        features &= ~(UINT64_C(1) << VIRTIO_MHP_F_PRESSURE);
+    }
     fuzz_tell(fuzz, "restart the driver with other features");
     for (unsigned n = fuzz_pick(fuzz, 3); n; n--) {
         virtio_pci_reset(fuzz->mhp->pci);
@@ -66,6 +69,7 @@ static const struct {
     {fuzz_step_mark, 200},
     {fuzz_step_stats, 80},
     {fuzz_step_requested_size, 60},
+    {fuzz_step_pressure_size, 40},
     {fuzz_step_ask, 40},
     {fuzz_step_touch_unplugged, 40},
     {fuzz_step_restart_driver, 30},

@@ -338,6 +338,7 @@ struct virtio_mhp_config mhp_config(Mhp *mhp)
     config.usable_region_size = GUINT64_FROM_LE(config.usable_region_size);
     config.plugged_size = GUINT64_FROM_LE(config.plugged_size);
     config.requested_size = GUINT64_FROM_LE(config.requested_size);
+    config.pressure_size = GUINT64_FROM_LE(config.pressure_size);
     return config;
 }
 
@@ -354,25 +355,37 @@ void mhp_set_requested_size(Mhp *mhp, uint64_t size)
     g_assert_no_error(error);
 }
 
-uint64_t mhp_size(Mhp *mhp)
+void mhp_set_pressure_size(Mhp *mhp, uint64_t size)
+{
+    g_autoptr(GError) error = NULL;
+
+    qmp_set_uint(vm_qmp(mhp->vm), MHP_QOM_PATH, "pressure-size", size, &error);
+    g_assert_no_error(error);
+}
+
+static uint64_t mhp_get_size(Mhp *mhp, const char *property)
 {
     g_autoptr(GError) error = NULL;
     uint64_t size = 0;
 
-    qmp_get_uint(vm_qmp(mhp->vm), MHP_QOM_PATH, "size", &size, &error);
+    qmp_get_uint(vm_qmp(mhp->vm), MHP_QOM_PATH, property, &size, &error);
     g_assert_no_error(error);
     return size;
 }
 
+uint64_t mhp_size(Mhp *mhp)
+{
+    return mhp_get_size(mhp, "size");
+}
+
+uint64_t mhp_pressure_plugged(Mhp *mhp)
+{
+    return mhp_get_size(mhp, "pressure-plugged");
+}
+
 uint64_t mhp_pending_discard_size(Mhp *mhp)
 {
-    g_autoptr(GError) error = NULL;
-    uint64_t size = 0;
-
-    qmp_get_uint(vm_qmp(mhp->vm), MHP_QOM_PATH, "pending-discard-size", &size,
-                 &error);
-    g_assert_no_error(error);
-    return size;
+    return mhp_get_size(mhp, "pending-discard-size");
 }
 
 void mhp_assert_reports(Mhp *mhp, unsigned nb_blocks, const char *lines)

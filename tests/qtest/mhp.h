@@ -27,11 +27,12 @@
 #define MHP_RESP_ADDR (VIRTIO_PCI_RAM_END + 0x1000)
 
 /* What a good driver accepts */
-#define MHP_FEATURES                                      \
-    (UINT64_C(1) << VIRTIO_F_VERSION_1 |                  \
-     UINT64_C(1) << VIRTIO_MHP_F_UNPLUGGED_INACCESSIBLE | \
-     UINT64_C(1) << VIRTIO_MHP_F_MEMMAP_ON_BLOCK |        \
-     UINT64_C(1) << VIRTIO_MHP_F_STATUS | UINT64_C(1) << VIRTIO_MHP_F_STATS)
+#define MHP_FEATURES                                                          \
+    (UINT64_C(1) << VIRTIO_F_VERSION_1 |                                      \
+     UINT64_C(1) << VIRTIO_MHP_F_UNPLUGGED_INACCESSIBLE |                     \
+     UINT64_C(1) << VIRTIO_MHP_F_MEMMAP_ON_BLOCK |                            \
+     UINT64_C(1) << VIRTIO_MHP_F_STATUS | UINT64_C(1) << VIRTIO_MHP_F_STATS | \
+     UINT64_C(1) << VIRTIO_MHP_F_PRESSURE)
 
 typedef struct Mhp {
     Vm *vm;
@@ -151,7 +152,9 @@ const char *mhp_state_name(Mhp *mhp, unsigned block, uint16_t nb_blocks);
 
 /* The host's view */
 void mhp_set_requested_size(Mhp *mhp, uint64_t size);
+void mhp_set_pressure_size(Mhp *mhp, uint64_t size);
 uint64_t mhp_size(Mhp *mhp);
+uint64_t mhp_pressure_plugged(Mhp *mhp);
 /* What is unplugged and the host may still hold; wait until that is nothing */
 uint64_t mhp_pending_discard_size(Mhp *mhp);
 void mhp_wait_discarded(Mhp *mhp);

@@ -105,7 +105,7 @@ static void test_hotplug(void)
     g_assert_null(removed);
     g_assert_cmpstr(
         error->message, ==,
-        "mhp-vmemmap-mem can be removed when 'size' and 'requested-size' are 0, got 0 bytes and 64 MiB");
+        "mhp-vmemmap-mem can be removed when 'size', 'requested-size' and 'pressure-size' are 0, got 0 bytes, 64 MiB and 0 bytes");
 }
 
 static void test_needs_device_memory(void)

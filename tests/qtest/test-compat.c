@@ -57,6 +57,15 @@ static void test_features_are_virtio_mems(void)
                         UINT64_C(1) << VIRTIO_MEM_F_PERSISTENT_SUSPEND);
 }
 
+/* It ends where virtio-mem's does, and so does what is written there */
+static void test_configuration_is_virtio_mems(void)
+{
+    g_autoptr(Mhp) mhp = compat_new("");
+
+    g_assert_cmpuint(mhp_config(mhp).requested_size, ==, 64 * MHP_MIB);
+    g_assert_cmphex(mhp_config(mhp).pressure_size, ==, UINT64_MAX);
+}
+
 static void test_requests_are_virtio_mems(void)
 {
     g_autoptr(Mhp) mhp = compat_new("");
@@ -160,6 +169,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     ADD(features_are_virtio_mems);
+    ADD(configuration_is_virtio_mems);
     ADD(requests_are_virtio_mems);
     ADD(longer_requests_are_accepted);
     ADD(unknown_requests_break_the_device);

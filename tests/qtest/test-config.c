@@ -36,6 +36,10 @@ static void test_features_turned_off(void)
          "ACK",
          "ERROR"},
         {{"-set", "device.mhp0.stats=off"}, VIRTIO_MHP_F_STATS, "ACK", "ACK"},
+        {{"-set", "device.mhp0.pressure=off"},
+         VIRTIO_MHP_F_PRESSURE,
+         "ACK",
+         "ACK"},
     };
 
     for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++) {

@@ -92,11 +92,11 @@ static void test_device_del(void)
 
     mhp_expect(mhp_plug(mhp, 0, 2), ACK);
     run(mhp,
-        "mhp-vmemmap-mem can be removed when 'size' and 'requested-size' are 0, got 4 MiB and 64 MiB",
+        "mhp-vmemmap-mem can be removed when 'size', 'requested-size' and 'pressure-size' are 0, got 4 MiB, 64 MiB and 0 bytes",
         "device_del", device);
     mhp_set_requested_size(mhp, 0);
     run(mhp,
-        "mhp-vmemmap-mem can be removed when 'size' and 'requested-size' are 0, got 4 MiB and 0 bytes",
+        "mhp-vmemmap-mem can be removed when 'size', 'requested-size' and 'pressure-size' are 0, got 4 MiB, 0 bytes and 0 bytes",
         "device_del", device);
     mhp_expect(mhp_unplug(mhp, 0, 2), ACK);
     run(mhp, NULL, "device_del", device);

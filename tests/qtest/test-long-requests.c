@@ -372,7 +372,8 @@ static void test_removal_is_refused_during_plug(void)
     result = qmp_executef(vm_qmp(mhp->vm), &error, "device_del",
                           "{'id': 'mhp0'}");
     g_assert_null(result);
-    g_assert_nonnull(strstr(error->message, "are 0, got 512 MiB and 0 bytes"));
+    g_assert_nonnull(
+        strstr(error->message, "are 0, got 512 MiB, 0 bytes and 0 bytes"));
     mhp_expect(mhp_finish(mhp), ACK);
 }
 

@@ -33,6 +33,8 @@ static const Difference differences[] = {
      "mhp-vmemmap-mem: wanted all virtio features of the migration's source, *, got *, which lacks 0x200"},
     {"compat", PLAIN, "128M", PLAIN ",compat=virtio-mem",
      "mhp-vmemmap-mem: property 'compat' wants virtio device 63 as on the migration's source, got 24"},
+    {"pressure", PLAIN, "128M", PLAIN ",pressure=off",
+     "mhp-vmemmap-mem: wanted all virtio features of the migration's source, *, got *, which lacks 0x1000"},
     {"stats", PLAIN ",stats=off", "128M", PLAIN,
      "mhp-vmemmap-mem: property 'stats' wants 'off' as on the migration's source, got 'on'"},
 };
@@ -129,8 +131,9 @@ static void test_more_features(const void *data)
 /* A device from before there were statistics is as one without them */
 static void test_features_of_an_older_plugin(void)
 {
-    migrate_features(PLAIN ",stats=off", PLAIN ",stats=off");
-    migrate_features(PLAIN ",stats=off,vectors=2", PLAIN ",stats=off");
+    migrate_features(PLAIN ",stats=off,pressure=off", PLAIN ",stats=off");
+    migrate_features(PLAIN ",stats=off,vectors=2,pressure=off",
+                     PLAIN ",stats=off");
 }
 
 int main(int argc, char **argv)

@@ -199,7 +199,7 @@ static void test_each_figure_has_a_name(void)
         "refault-anon",   "refault-file",   "movable-free",   "movable-total",
         "kernel-free",    "kernel-total",   "memmap",         "plugged",
         "online",         "stuck",          "psi-some-avg10", "psi-some-total",
-        "psi-full-avg10", "psi-full-total",
+        "psi-full-avg10", "psi-full-total", "pressure",
     };
     struct virtio_mhp_stat stats[G_N_ELEMENTS(balloons) + G_N_ELEMENTS(ours)];
     g_autoptr(Mhp) mhp = mhp_new();

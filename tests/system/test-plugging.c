@@ -155,7 +155,7 @@ static void test_comes_and_goes(const void *data)
         resize(guest, 256 * MiB);
         assert_refused(
             guest, "device_del", "{'id': 'hp0'}",
-            "mhp-vmemmap-mem can be removed when 'size' and 'requested-size' are 0, got 256 MiB and 256 MiB");
+            "mhp-vmemmap-mem can be removed when 'size', 'requested-size' and 'pressure-size' are 0, got 256 MiB, 256 MiB and 0 bytes");
         resize(guest, 0);
         execute(guest, "device_del", "{'id': 'hp0'}");
         remove_device(guest);

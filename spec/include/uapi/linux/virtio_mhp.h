@@ -41,6 +41,8 @@
 #define VIRTIO_MHP_F_STATUS		    9
 /* the driver tells figures of its memory, in a queue of their own */
 #define VIRTIO_MHP_F_STATS		    10
+/* the driver may plug beyond requested_size while its guest is short */
+#define VIRTIO_MHP_F_PRESSURE		    12
 
 /**
  * struct virtio_mhp_config - device configuration, read-only to the driver
@@ -52,7 +54,10 @@
  * @usable_region_size: leading part of the region that can be plugged
  * @plugged_size: size of all plugged blocks, changed by requests alone
  * @requested_size: what the host wants @plugged_size to be; the driver plugs
- *	or unplugs until they match and never plugs beyond it
+ *	or unplugs until they match and never plugs beyond it, but for
+ *	@pressure_size
+ * @pressure_size: how far the driver may go beyond @requested_size while its
+ *	guest is short of memory; there with F_PRESSURE only
  */
 struct virtio_mhp_config {
 	__le64 block_size;
@@ -63,6 +68,7 @@ struct virtio_mhp_config {
 	__le64 usable_region_size;
 	__le64 plugged_size;
 	__le64 requested_size;
+	__le64 pressure_size;
 };
 
 /* Request types of virtio-mem */
@@ -212,6 +218,7 @@ struct virtio_mhp_resp {
 #define VIRTIO_MHP_STAT_PSI_SOME_TOTAL 0x10b /* since boot, in microseconds */
 #define VIRTIO_MHP_STAT_PSI_FULL       0x10c /* all tasks waited, in 1/100 % */
 #define VIRTIO_MHP_STAT_PSI_FULL_TOTAL 0x10d /* since boot, in microseconds */
+#define VIRTIO_MHP_STAT_PRESSURE       0x10e /* plugged on pressure */
 
 /**
  * struct virtio_mhp_stat - a figure of the guest (F_STATS)
@@ -233,7 +240,7 @@ struct virtio_mhp_stat {
 	_Static_assert(sizeof(struct type) == (size), \
 		       "struct " #type " has not " #size " bytes")
 
-VIRTIO_MHP_ASSERT_SIZE(virtio_mhp_config, 56);
+VIRTIO_MHP_ASSERT_SIZE(virtio_mhp_config, 64);
 VIRTIO_MHP_ASSERT_OFFSET(virtio_mhp_config, block_size, 0);
 VIRTIO_MHP_ASSERT_OFFSET(virtio_mhp_config, node_id, 8);
 VIRTIO_MHP_ASSERT_OFFSET(virtio_mhp_config, addr, 16);
@@ -241,6 +248,7 @@ VIRTIO_MHP_ASSERT_OFFSET(virtio_mhp_config, region_size, 24);
 VIRTIO_MHP_ASSERT_OFFSET(virtio_mhp_config, usable_region_size, 32);
 VIRTIO_MHP_ASSERT_OFFSET(virtio_mhp_config, plugged_size, 40);
 VIRTIO_MHP_ASSERT_OFFSET(virtio_mhp_config, requested_size, 48);
+VIRTIO_MHP_ASSERT_OFFSET(virtio_mhp_config, pressure_size, 56);
 
 VIRTIO_MHP_ASSERT_SIZE(virtio_mhp_range, 16);
 VIRTIO_MHP_ASSERT_OFFSET(virtio_mhp_range, addr, 0);
