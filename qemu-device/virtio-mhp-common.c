@@ -58,18 +58,32 @@ static bool virtio_mhp_common_check_features(const VirtIOMHPCommon *common)
 }
 
 /* A queue and an interrupt come with it, whose numbers the guest knows. */
-static bool virtio_mhp_common_check_stats(const VirtIOMHPCommon *common)
+static bool virtio_mhp_common_check_queue(const VirtIOMHPCommon *common,
+                                          unsigned int feature,
+                                          const char *property,
+                                          const char *value)
 {
-    const bool wanted = common->features >> VIRTIO_MHP_F_STATS & 1;
-    const bool got = VIRTIO_DEVICE(common->parent)->host_features >>
-                         VIRTIO_MHP_F_STATS &
-                     1;
+    const VirtIODevice *vdev = VIRTIO_DEVICE(common->parent);
+    const bool wanted = common->features >> feature & 1;
+    const bool got = vdev->host_features >> feature & 1;
 
     if (got && !wanted) {
         error_report(
-            "mhp-vmemmap-mem: property 'stats' wants 'off' as on the migration's source, got 'on'");
+            "mhp-vmemmap-mem: property '%s' wants 'off' as on the migration's source, got '%s'",
+            property, value);
     }
     return wanted || !got;
+}
+
+static bool virtio_mhp_common_check_queues(const VirtIOMHPCommon *common)
+{
+    const OnOffAuto reporting = common->parent->free_page_reporting;
+
+    return virtio_mhp_common_check_queue(common, VIRTIO_MHP_F_STATS,
+                                         VIRTIO_MHP_STATS_PROP, "on") &&
+           virtio_mhp_common_check_queue(common, VIRTIO_MHP_F_REPORTING,
+                                         VIRTIO_MHP_REPORTING_PROP,
+                                         OnOffAuto_str(reporting));
 }
 
 /* Their features would fit, but not what the guest knows the device by. */
@@ -114,7 +128,7 @@ static int virtio_mhp_common_check(const VirtIOMHPCommon *common)
     }
     return virtio_mhp_common_check_compat(common) &&
                    virtio_mhp_common_check_features(common) &&
-                   virtio_mhp_common_check_stats(common)
+                   virtio_mhp_common_check_queues(common)
                ? 0
                : -EINVAL;
 }

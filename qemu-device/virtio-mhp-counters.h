@@ -72,6 +72,9 @@ typedef struct VirtIOMHPRequestCounters {
  * @nb_malformed: buffers of the wrong shape, which broke the device
  * @nb_stats_read: buffers of figures that were read
  * @nb_stats_asked: times that the driver was asked for fresh ones
+ * @nb_reports: buffers of memory that the guest has no use for
+ * @reported: bytes in these, as the driver says, and never beyond INT64_MAX
+ * @reported_discarded: bytes of these that were discarded
  * @plugged: bytes that were plugged
  * @unplugged: bytes that were unplugged, by requests and by system resets
  * @pressure_plugged: bytes of @plugged that were more than was requested
@@ -83,6 +86,9 @@ typedef struct VirtIOMHPCounters {
     uint64_t nb_malformed;
     uint64_t nb_stats_read;
     uint64_t nb_stats_asked;
+    uint64_t nb_reports;
+    uint64_t reported;
+    uint64_t reported_discarded;
     uint64_t plugged;
     uint64_t unplugged;
     uint64_t pressure_plugged;

@@ -13,6 +13,8 @@
 #define VIRTIO_MHP_FAULT_BITMAP 2
 /* With blocks that are unplugged, the block after them is discarded */
 #define VIRTIO_MHP_FAULT_DISCARD 3
+/* With a range that is reported, what follows it in its block of memory */
+#define VIRTIO_MHP_FAULT_REPORT 4
 
 #ifndef VIRTIO_MHP_FAULT
 #define VIRTIO_MHP_FAULT 0

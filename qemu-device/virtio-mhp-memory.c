@@ -62,7 +62,9 @@ static void virtio_mhp_memory_set_plugged(VirtIOMHP *vmhp,
                                           bool plugged)
 {
     const uint64_t nb_plugged = vmhp->blocks.nb_plugged;
+    VirtIOMHPRange changing = *range;
 
+    notifier_list_notify(&vmhp->memory.change_notifiers, &changing);
     if (!plugged) {
         virtio_mhp_rdm_unplug(vmhp, range);
     }
@@ -291,6 +293,7 @@ void virtio_mhp_memory_abandon(VirtIOMHP *vmhp)
 
 void virtio_mhp_memory_init(VirtIOMHP *vmhp)
 {
+    notifier_list_init(&vmhp->memory.change_notifiers);
     notifier_list_init(&vmhp->memory.size_change_notifiers);
     virtio_mhp_job_find_limit(vmhp->memdev, vmhp->prealloc);
 }

@@ -56,12 +56,15 @@ typedef void VirtIOMHPMemoryEnded(VirtIOMHP *vmhp, VirtIOMHPRefusal why,
  * @is_plugging: the operation that goes on is a PLUG
  * @is_unplugging: it is an UNPLUG
  * @ended: who waits for its end, NULL if nobody does any more
+ * @change_notifiers: told, with their range, before blocks become plugged or
+ * unplugged
  * @size_change_notifiers: told when the plugged size has changed
  */
 typedef struct VirtIOMHPMemory {
     bool is_plugging;
     bool is_unplugging;
     VirtIOMHPMemoryEnded *ended;
+    NotifierList change_notifiers;
     NotifierList size_change_notifiers;
 } VirtIOMHPMemory;
 

@@ -65,11 +65,8 @@ static void virtio_mhp_pci_guard_common(VirtIOMHPPCI *pci)
 /* One for configuration changes, one for each queue */
 static uint32_t virtio_mhp_pci_nb_vectors(const VirtIOMHP *vmhp)
 {
-    const uint32_t last = virtio_mhp_stats_is_offered(vmhp)
-                              ? VIRTIO_MHP_QUEUE_STATS
-                              : VIRTIO_MHP_QUEUE_REQUESTS;
-
-    return 1 + last + 1;
+    return 1 + 1 + virtio_mhp_stats_is_offered(vmhp) +
+           virtio_mhp_report_is_offered(vmhp);
 }
 
 static void virtio_mhp_pci_realize(VirtIOPCIProxy *proxy, Error **errp)

@@ -55,17 +55,33 @@ static bool virtio_mhp_queue_check_shape(VirtIOMHP *vmhp,
  * A ring can lie in the device's own registers, and must not make it serve the
  * next request.
  */
-void virtio_mhp_queue_push(VirtIOMHP *vmhp, VirtQueue *vq,
-                           const VirtQueueElement *elem, unsigned int len)
+static bool virtio_mhp_queue_engage(VirtIOMHP *vmhp, bool is_engaged)
 {
     DeviceState *transport = qdev_get_parent_bus(DEVICE(vmhp))->parent;
     MemReentrancyGuard *guard = &transport->mem_reentrancy_guard;
     const bool was_engaged = guard->engaged_in_io;
 
-    guard->engaged_in_io = true;
+    guard->engaged_in_io = is_engaged;
+    return was_engaged;
+}
+
+VirtQueueElement *virtio_mhp_queue_pop(VirtIOMHP *vmhp, VirtQueue *vq)
+{
+    const bool was_engaged = virtio_mhp_queue_engage(vmhp, true);
+    VirtQueueElement *elem = virtqueue_pop(vq, sizeof(*elem));
+
+    virtio_mhp_queue_engage(vmhp, was_engaged);
+    return elem;
+}
+
+void virtio_mhp_queue_push(VirtIOMHP *vmhp, VirtQueue *vq,
+                           const VirtQueueElement *elem, unsigned int len)
+{
+    const bool was_engaged = virtio_mhp_queue_engage(vmhp, true);
+
     virtqueue_push(vq, elem, len);
     virtio_notify(VIRTIO_DEVICE(vmhp), vq);
-    guard->engaged_in_io = was_engaged;
+    virtio_mhp_queue_engage(vmhp, was_engaged);
 }
 
 /* Called from anywhere: where work ends, where the machine stops. */

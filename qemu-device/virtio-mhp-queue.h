@@ -10,11 +10,8 @@
 
 #include <uapi/linux/virtio_mhp.h>
 
-/* In the order of their indices */
-enum {
-    VIRTIO_MHP_QUEUE_REQUESTS,
-    VIRTIO_MHP_QUEUE_STATS,
-};
+/* Index of the request queue; those of others depend on which there are */
+#define VIRTIO_MHP_QUEUE_REQUESTS 0
 
 typedef struct VirtIOMHP VirtIOMHP;
 
@@ -60,6 +57,8 @@ void virtio_mhp_queue_cleanup(VirtIOMHP *vmhp);
 /* Give the buffer of the request at hand back with the response */
 void virtio_mhp_queue_answer(VirtIOMHP *vmhp,
                              const struct virtio_mhp_resp *resp);
+/* Take a buffer, to be pushed, put back or detached; NULL if there is none */
+VirtQueueElement *virtio_mhp_queue_pop(VirtIOMHP *vmhp, VirtQueue *vq);
 /* Give a buffer back, and tell the driver */
 void virtio_mhp_queue_push(VirtIOMHP *vmhp, VirtQueue *vq,
                            const VirtQueueElement *elem, unsigned int len);

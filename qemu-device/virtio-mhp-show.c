@@ -100,6 +100,10 @@ static bool virtio_mhp_show_counters(Visitor *v,
     return virtio_mhp_show(v, "malformed", counters->nb_malformed, errp) &&
            virtio_mhp_show(v, "stats-read", counters->nb_stats_read, errp) &&
            virtio_mhp_show(v, "stats-asked", counters->nb_stats_asked, errp) &&
+           virtio_mhp_show(v, "reports", counters->nb_reports, errp) &&
+           virtio_mhp_show(v, "reported-bytes", counters->reported, errp) &&
+           virtio_mhp_show(v, "reported-discarded-bytes",
+                           counters->reported_discarded, errp) &&
            virtio_mhp_show(v, "plugged-bytes", counters->plugged, errp) &&
            virtio_mhp_show(v, "unplugged-bytes", counters->unplugged, errp) &&
            virtio_mhp_show(v, "pressure-plugged-bytes",
@@ -156,6 +160,17 @@ static char *virtio_mhp_memory_text(const VirtIOMHPCounters *counters)
         " calls (%" PRIu64 " failed), %s backed",
         plugged, unplugged, discarded, counters->host.nb_discards,
         counters->host.nb_failed_discards, backed);
+}
+
+static char *virtio_mhp_reports_text(const VirtIOMHPCounters *counters)
+{
+    g_autofree char *reported = virtio_mhp_size_text(counters->reported);
+    g_autofree char *discarded = virtio_mhp_size_text(
+        counters->reported_discarded);
+
+    return g_strdup_printf("free pages: %" PRIu64
+                           " reports of %s, of which %s discarded",
+                           counters->nb_reports, reported, discarded);
 }
 
 /* "pressure: 1 GiB of 4 GiB beyond what is requested, 9 GiB so far" */
@@ -220,6 +235,9 @@ void virtio_mhp_get_summary(Object *obj, Visitor *v, const char *name,
             g_strdup_printf("statistics: %" PRIu64
                             " buffers read, asked for %" PRIu64 " times",
                             counters->nb_stats_read, counters->nb_stats_asked));
+    }
+    if (counters->nb_reports) {
+        QAPI_LIST_APPEND(tail, virtio_mhp_reports_text(counters));
     }
     if (vmhp->pressure_size || counters->pressure_plugged) {
         QAPI_LIST_APPEND(tail, virtio_mhp_pressure_text(vmhp));

@@ -2,7 +2,7 @@
 /*
  * How much the guest may plug: the one place that says it, and where it is
  * changed and the driver told. That is what the host requests, and for a driver
- * that knows of it (7.9 of the specification) pressure-size more.
+ * that knows of it (7.10 of the specification) pressure-size more.
  */
 #include "qemu/osdep.h"
 #include "hw/qdev-core.h"

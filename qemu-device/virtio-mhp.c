@@ -21,6 +21,7 @@ bool virtio_mhp_check(const VirtIOMHP *vmhp, Error **errp)
 {
     return virtio_mhp_check_properties(vmhp, errp) &&
            virtio_mhp_size_check(vmhp, errp) &&
+           virtio_mhp_report_check(vmhp, errp) &&
            virtio_mhp_balloon_check(vmhp, errp);
 }
 
@@ -53,7 +54,15 @@ static void virtio_mhp_give_host(HostMemoryBackend *memdev)
 /* A virtio-mem has none of ours. */
 static uint64_t virtio_mhp_own_features(const VirtIOMHP *vmhp)
 {
-    return virtio_mhp_is_virtio_mem(vmhp) ? 0 : vmhp->features;
+    uint64_t features = vmhp->features;
+
+    if (virtio_mhp_is_virtio_mem(vmhp)) {
+        return 0;
+    }
+    if (virtio_mhp_report_is_offered(vmhp)) {
+        virtio_add_feature(&features, VIRTIO_MHP_F_REPORTING);
+    }
+    return features;
 }
 
 /* A feature that has a field at the end of the configuration is listed here. */
@@ -120,6 +129,7 @@ static void virtio_mhp_realize(DeviceState *dev, Error **errp)
     virtio_mhp_memory_init(vmhp);
     virtio_mhp_queue_init(vmhp, &virtio_mhp_request_handlers);
     virtio_mhp_stats_init(vmhp);
+    virtio_mhp_report_init(vmhp);
     virtio_mhp_system_reset_add(vmhp);
     virtio_mhp_vmstate_add(vmhp);
     virtio_mhp_balloon_add(vmhp);
@@ -141,6 +151,7 @@ static void virtio_mhp_unrealize(DeviceState *dev)
     virtio_mhp_balloon_remove(vmhp);
     virtio_mhp_vmstate_remove(vmhp);
     virtio_mhp_system_reset_remove(vmhp);
+    virtio_mhp_report_cleanup(vmhp);
     virtio_mhp_stats_cleanup(vmhp);
     virtio_mhp_queue_cleanup(vmhp);
     virtio_mhp_pending_cleanup(vmhp);
@@ -205,6 +216,7 @@ static void virtio_mhp_reset(VirtIODevice *vdev)
     trace_virtio_mhp_reset(vmhp->addr);
     virtio_mhp_queue_forget(vmhp);
     virtio_mhp_stats_forget(vmhp);
+    virtio_mhp_report_forget(vmhp);
     vmhp->memmap = (VirtIOMHPMemmap){0};
     virtio_mhp_blocks_clear_reasons(&vmhp->blocks);
 }
@@ -212,6 +224,7 @@ static void virtio_mhp_reset(VirtIODevice *vdev)
 static void virtio_mhp_reset_queue(VirtIODevice *vdev, uint32_t queue_index)
 {
     virtio_mhp_queue_reset(VIRTIO_MHP(vdev), queue_index);
+    virtio_mhp_report_reset_queue(VIRTIO_MHP(vdev), queue_index);
 }
 
 void virtio_mhp_check_unplug_request(const VirtIOMHP *vmhp, Error **errp)
@@ -249,6 +262,8 @@ static const Property virtio_mhp_properties[] = {
     DEFINE_PROP_INT32(VIRTIO_MHP_SLOT_PROP, VirtIOMHP, slot, -1),
     DEFINE_PROP_ON_OFF_AUTO(VIRTIO_MHP_BALLOON_PROP, VirtIOMHP, balloon,
                             ON_OFF_AUTO_AUTO),
+    DEFINE_PROP_ON_OFF_AUTO(VIRTIO_MHP_REPORTING_PROP, VirtIOMHP,
+                            free_page_reporting, ON_OFF_AUTO_AUTO),
     DEFINE_PROP_STRING(VIRTIO_MHP_COMPAT_PROP, VirtIOMHP, compat),
     DEFINE_PROP_BOOL(VIRTIO_MHP_PREALLOC_PROP, VirtIOMHP, prealloc, false),
     DEFINE_PROP_BOOL(VIRTIO_MHP_DYNAMIC_MEMSLOTS_PROP, VirtIOMHP,

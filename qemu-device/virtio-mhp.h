@@ -19,9 +19,11 @@
  *   virtio-mhp-op.c          one operation on the memory at a time
  *   virtio-mhp-pending.c     what is done in the background
  *   virtio-mhp-memory.c      plugging and unplugging
+ *   virtio-mhp-reclaim.c     discarding memory that stays the guest's
  *   virtio-mhp-queue.c       the request queue: take, check the shape, answer
  *   virtio-mhp-request.c     what each request means
  *   virtio-mhp-stats.c       figures of the guest's memory
+ *   virtio-mhp-report.c      free page reporting
  *   virtio-mhp-reset.c       the system reset
  *   virtio-mhp-common.c      what both sides of a migration have in common
  *   virtio-mhp-vmstate.c     migration and snapshots
@@ -51,6 +53,7 @@
 #include "virtio-mhp-counters.h"
 #include "virtio-mhp-memory.h"
 #include "virtio-mhp-queue.h"
+#include "virtio-mhp-report.h"
 #include "virtio-mhp-stats.h"
 
 #include <uapi/linux/virtio_mhp.h>
@@ -81,6 +84,7 @@ OBJECT_DECLARE_SIMPLE_TYPE(VirtIOMHP, VIRTIO_MHP)
 #define VIRTIO_MHP_MEMMAP_ON_BLOCK_PROP "memmap-on-block"
 #define VIRTIO_MHP_STATUS_PROP "status"
 #define VIRTIO_MHP_STATS_PROP "stats"
+#define VIRTIO_MHP_REPORTING_PROP "free-page-reporting"
 #define VIRTIO_MHP_PRESSURE_PROP "pressure"
 #define VIRTIO_MHP_PRESSURE_SIZE_PROP "pressure-size"
 #define VIRTIO_MHP_PRESSURE_PLUGGED_PROP "pressure-plugged"
@@ -121,6 +125,7 @@ typedef struct VirtIOMHPMemslots {
  * @pressure_size: how much more it may, in bytes
  * @compat: name of the device that the guest is shown instead, or NULL
  * @balloon: whether it may have QEMU's balloon handler
+ * @free_page_reporting: whether what the guest has no use for is discarded
  * @prealloc: blocks are backed with memory before they are plugged
  * @dynamic_memslots: only slots with plugged blocks are mapped
  * @features: of its own, bits of all that are not turned off
@@ -134,6 +139,7 @@ typedef struct VirtIOMHPMemslots {
  * @memory: plugging and unplugging
  * @queue: the request queue
  * @stats: what the guest tells of its memory
+ * @report: what it has no use for
  * @busy.timer: looks for the end of a migration
  * @busy.is_awaited: somebody waits for it
  * @busy.over_notifiers: told of it, after the driver
@@ -157,6 +163,7 @@ struct VirtIOMHP {
     uint64_t pressure_size;
     char *compat;
     OnOffAuto balloon;
+    OnOffAuto free_page_reporting;
     bool prealloc;
     bool dynamic_memslots;
     uint64_t features;
@@ -171,6 +178,7 @@ struct VirtIOMHP {
     VirtIOMHPMemory memory;
     VirtIOMHPQueue queue;
     VirtIOMHPStats stats;
+    VirtIOMHPReport report;
     struct {
         QEMUTimer *timer;
         bool is_awaited;
@@ -265,6 +273,16 @@ void virtio_mhp_memslots_map(VirtIOMHP *vmhp, const VirtIOMHPRange *range);
 void virtio_mhp_memslots_unmap_unused(VirtIOMHP *vmhp,
                                       const VirtIOMHPRange *range);
 
+/* virtio-mhp-reclaim.c: discarding memory that stays the guest's */
+
+/* Why memory of this backend is always kept, NULL if it is not */
+const char *virtio_mhp_reclaim_why_not(HostMemoryBackend *memdev);
+/*
+ * Discard the start of *@size bytes at guest-physical @addr, or keep it: false
+ * then. *@size becomes how far that goes.
+ */
+bool virtio_mhp_reclaim(VirtIOMHP *vmhp, uint64_t addr, uint64_t *size);
+
 /* virtio-mhp-request.c: what each request means */
 
 extern const VirtIOMHPQueueHandlers virtio_mhp_request_handlers;
@@ -287,6 +305,19 @@ void virtio_mhp_get_stats_interval(Object *obj, Visitor *v, const char *name,
                                    void *opaque, Error **errp);
 void virtio_mhp_set_stats_interval(Object *obj, Visitor *v, const char *name,
                                    void *opaque, Error **errp);
+
+/* virtio-mhp-report.c: free page reporting */
+
+/* After the check of properties */
+bool virtio_mhp_report_is_offered(const VirtIOMHP *vmhp);
+/* Of that property, after the others: whether it can be as it must */
+bool virtio_mhp_report_check(const VirtIOMHP *vmhp, Error **errp);
+void virtio_mhp_report_init(VirtIOMHP *vmhp);
+void virtio_mhp_report_cleanup(VirtIOMHP *vmhp);
+/* The driver has forgotten its report */
+void virtio_mhp_report_forget(VirtIOMHP *vmhp);
+/* The same if it was in this queue */
+void virtio_mhp_report_reset_queue(VirtIOMHP *vmhp, uint32_t index);
 
 /* virtio-mhp-reset.c: the system reset */
 

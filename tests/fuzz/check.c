@@ -127,4 +127,5 @@ void fuzz_check(Fuzz *fuzz, bool thorough)
     fuzz_check_holes(fuzz);
     fuzz_check_listener(fuzz);
     fuzz_check_stats(fuzz);
+    fuzz_check_cells(fuzz, thorough);
 }

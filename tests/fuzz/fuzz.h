@@ -49,6 +49,12 @@ void fuzz_step_ask(Fuzz *fuzz);
 void fuzz_stats_arrived(Fuzz *fuzz);
 void fuzz_check_stats(Fuzz *fuzz);
 
+/* step-report.c: memory that the guest has no use for */
+void fuzz_step_report(Fuzz *fuzz);
+void fuzz_step_cells(Fuzz *fuzz);
+/* What the boot memory holds, or only some of it */
+void fuzz_check_cells(Fuzz *fuzz, bool all);
+
 /* step-host.c: what the operator and the machine do */
 void fuzz_step_requested_size(Fuzz *fuzz);
 void fuzz_step_pressure_size(Fuzz *fuzz);
@@ -74,6 +80,8 @@ void fuzz_check_listener(Fuzz *fuzz);
 
 void fuzz_step_mark(Fuzz *fuzz);
 void fuzz_step_touch_unplugged(Fuzz *fuzz);
+/* What the device discards of them for a report */
+void fuzz_forget_marks(Fuzz *fuzz, const ModelRange *ranges, unsigned nb);
 /* Marks of all plugged blocks, with @whole all bytes of these */
 void fuzz_check_marks(Fuzz *fuzz, bool whole);
 

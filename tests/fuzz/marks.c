@@ -32,6 +32,7 @@ static void fuzz_write_mark(Fuzz *fuzz, unsigned block, uint64_t mark)
                     sizeof(mark));
     }
     fuzz->model.blocks[block].mark = mark;
+    fuzz->model.blocks[block].gone = 0;
 }
 
 void fuzz_step_mark(Fuzz *fuzz)
@@ -63,10 +64,34 @@ void fuzz_step_touch_unplugged(Fuzz *fuzz)
     fuzz->model.blocks[block].touched = true;
 }
 
-static void fuzz_check_bytes(Fuzz *fuzz, unsigned block, uint64_t offset,
+/* What the device discards of a block, by places */
+static void fuzz_forget_mark(Fuzz *fuzz, unsigned block,
+                             const ModelRange *ranges, unsigned nb)
+{
+    ModelBlock *state = &fuzz->model.blocks[block];
+    uint64_t addr = mhp_block_addr(fuzz->mhp, block);
+
+    for (unsigned i = 0; i < NB_PLACES; i++) {
+        if (model_discards(&fuzz->model, ranges, nb,
+                           addr + mark_place(state->mark, i))) {
+            state->gone |= 1u << i;
+        }
+    }
+}
+
+void fuzz_forget_marks(Fuzz *fuzz, const ModelRange *ranges, unsigned nb)
+{
+    for (unsigned i = 0; i < MHP_NB_BLOCKS; i++) {
+        fuzz_forget_mark(fuzz, i, ranges, nb);
+    }
+}
+
+static void fuzz_check_bytes(Fuzz *fuzz, unsigned block, unsigned place,
                              uint64_t got, const char *view)
 {
-    uint64_t wanted = fuzz->model.blocks[block].mark;
+    const ModelBlock *state = &fuzz->model.blocks[block];
+    uint64_t offset = mark_place(state->mark, place);
+    uint64_t wanted = state->gone >> place & 1 ? 0 : state->mark;
 
     if (got != wanted) {
         g_error("step %u: wanted 0x%" G_GINT64_MODIFIER
@@ -91,7 +116,7 @@ static void fuzz_check_mark(Fuzz *fuzz, unsigned block, bool by_guest)
                                   (off_t)(block * MHP_BLOCK_SIZE + offset)),
                             ==, sizeof(got));
         }
-        fuzz_check_bytes(fuzz, block, offset, got, by_guest ? "guest" : "host");
+        fuzz_check_bytes(fuzz, block, i, got, by_guest ? "guest" : "host");
     }
 }
 

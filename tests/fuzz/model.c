@@ -131,15 +131,19 @@ static uint16_t model_status(Model *model, Range range, uint16_t reason)
     return VIRTIO_MHP_RESP_ACK;
 }
 
-/* DEV-MEMMAP-1 */
-static uint16_t model_memmap(uint64_t unit_size, uint64_t memmap_size)
+/* DEV-MEMMAP-1, DEV-MEMMAP-2 */
+static uint16_t model_memmap(Model *model, uint64_t unit_size,
+                             uint64_t memmap_size)
 {
     bool is_power_of_two = unit_size && !(unit_size & (unit_size - 1));
 
-    return is_power_of_two && unit_size >= VIRTIO_MHP_UNIT_SIZE_MIN &&
-                   memmap_size < unit_size && memmap_size % 4096 == 0
-               ? VIRTIO_MHP_RESP_ACK
-               : VIRTIO_MHP_RESP_ERROR;
+    if (!is_power_of_two || unit_size < VIRTIO_MHP_UNIT_SIZE_MIN ||
+        memmap_size >= unit_size || memmap_size % 4096 != 0) {
+        return VIRTIO_MHP_RESP_ERROR;
+    }
+    model->memmap.unit_size = unit_size;
+    model->memmap.memmap_size = memmap_size;
+    return VIRTIO_MHP_RESP_ACK;
 }
 
 /* PLUG, UNPLUG, STATE and STATUS */
@@ -195,7 +199,8 @@ static uint16_t model_answer(Model *model, const struct virtio_mhp_req *req,
         return model_unplug_all(model);
     case VIRTIO_MHP_REQ_MEMMAP:
         return model_has_feature(model, VIRTIO_MHP_F_MEMMAP_ON_BLOCK)
-                   ? model_memmap(GUINT64_FROM_LE(req->u.memmap.unit_size),
+                   ? model_memmap(model,
+                                  GUINT64_FROM_LE(req->u.memmap.unit_size),
                                   GUINT64_FROM_LE(req->u.memmap.memmap_size))
                    : VIRTIO_MHP_RESP_ERROR;
     case VIRTIO_MHP_REQ_STATUS:
@@ -269,10 +274,18 @@ void model_forget_stats(Model *model)
     model_drop_figures(model);
 }
 
+/* DEV-MEMMAP-2 */
+static void model_forget_memmap(Model *model)
+{
+    model->memmap.unit_size = 0;
+    model->memmap.memmap_size = 0;
+}
+
 /* DEV-RESET-1, DEV-STATUS-2 */
 void model_restart_driver(Model *model, uint64_t features)
 {
     model_forget_stats(model);
+    model_forget_memmap(model);
     model->features = features;
     model_drop_reports(model);
 }
@@ -282,6 +295,7 @@ void model_system_reset(Model *model)
 {
     model_set_plugged(model, (Range){0, MHP_NB_BLOCKS}, false);
     model_forget_stats(model);
+    model_forget_memmap(model);
     model->features = MHP_FEATURES;
 }
 

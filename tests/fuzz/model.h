@@ -15,12 +15,14 @@
  * @touched: somebody may have written to it while it was unplugged
  * @reason: what the driver reported last
  * @mark: what the driver has written to it (marks.h), 0 for nothing
+ * @gone: bit i is set if that has been discarded at place i
  */
 typedef struct ModelBlock {
     bool plugged;
     bool touched;
     uint16_t reason;
     uint64_t mark;
+    unsigned gone;
 } ModelBlock;
 
 /* Tags that have a name, virtio-balloon's and ours, and where ours start */
@@ -38,6 +40,18 @@ typedef struct ModelStats {
     uint64_t values[MODEL_NB_STATS];
 } ModelStats;
 
+/* Boot memory that is reported, and what the driver has written there */
+#define MODEL_PAGE UINT64_C(4096)
+#define MODEL_BOOT (16 * MHP_MIB)
+#define MODEL_BOOT_END (64 * MHP_MIB)
+#define MODEL_NB_CELLS 64
+
+/* Memory as a report names it, right or wrong */
+typedef struct ModelRange {
+    uint64_t addr;
+    uint64_t size;
+} ModelRange;
+
 typedef struct Model {
     uint64_t addr;
     uint64_t requested_size;
@@ -45,6 +59,11 @@ typedef struct Model {
     uint64_t features; /* that the driver accepted */
     ModelBlock blocks[MHP_NB_BLOCKS];
     ModelStats stats;
+    struct {
+        uint64_t unit_size;
+        uint64_t memmap_size;
+    } memmap; /* the layout in force, zeros if there is none */
+    uint64_t cells[MODEL_NB_CELLS];
 } Model;
 
 unsigned model_nb_plugged(const Model *model);
@@ -64,6 +83,17 @@ struct virtio_mhp_resp model_request(Model *model,
 bool model_tell(Model *model, const struct virtio_mhp_stat *stats, size_t size,
                 bool has_writable);
 void model_forget_stats(Model *model);
+
+/* model-report.c: what a report does to the memory */
+
+/* Whether a buffer of this size and room is taken, or else breaks the device */
+bool model_takes_report(const Model *model, size_t size, size_t room);
+/* What the answer must say */
+uint64_t model_zero_size(const Model *model, const ModelRange *ranges,
+                         unsigned nb);
+/* Whether what @addr holds is discarded */
+bool model_discards(const Model *model, const ModelRange *ranges, unsigned nb,
+                    uint64_t addr);
 
 /* A driver has reset the device and accepted @features */
 void model_restart_driver(Model *model, uint64_t features);

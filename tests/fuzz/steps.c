@@ -19,6 +19,9 @@ static void fuzz_step_restart_driver(Fuzz *fuzz)
         features &= ~(UINT64_C(1) << VIRTIO_MHP_F_STATS);
     }
     if (fuzz_one_in(fuzz, 4)) {
+        features &= ~(UINT64_C(1) << VIRTIO_MHP_F_REPORTING);
+    }
+    if (fuzz_one_in(fuzz, 4)) {
         features &= ~(UINT64_C(1) << VIRTIO_MHP_F_PRESSURE);
     }
     fuzz_tell(fuzz, "restart the driver with other features");
@@ -67,10 +70,12 @@ static const struct {
 } fuzz_steps[] = {
     {fuzz_step_requests, 600},
     {fuzz_step_mark, 200},
+    {fuzz_step_report, 80},
     {fuzz_step_stats, 80},
     {fuzz_step_requested_size, 60},
     {fuzz_step_pressure_size, 40},
     {fuzz_step_ask, 40},
+    {fuzz_step_cells, 40},
     {fuzz_step_touch_unplugged, 40},
     {fuzz_step_restart_driver, 30},
     {fuzz_step_requests_in_block, 30},

@@ -19,7 +19,7 @@
 
 #define VIRTIO_PCI_RAM_END 0x200000
 #define VIRTIO_PCI_QUEUE_SIZE 128
-#define VIRTIO_PCI_QUEUES_MAX 2
+#define VIRTIO_PCI_QUEUES_MAX 3
 
 typedef struct VirtioPci VirtioPci;
 

@@ -215,7 +215,7 @@ Mhp *mhp_new(void)
     return mhp_new_with_args(no_args);
 }
 
-Mhp *mhp_new_of_blocks(unsigned nb_blocks)
+Mhp *mhp_new_of_blocks_with_args(unsigned nb_blocks, const char *const *args)
 {
     Mhp *mhp = mhp_alloc();
 
@@ -224,8 +224,16 @@ Mhp *mhp_new_of_blocks(unsigned nb_blocks)
                "memory-backend-ram,id=mem0,reserve=off,size=%" PRIu64,
                nb_blocks * MHP_BLOCK_SIZE);
     mhp_add_device(mhp);
+    mhp_add_args(mhp, args);
     mhp_start(mhp);
     return mhp;
+}
+
+Mhp *mhp_new_of_blocks(unsigned nb_blocks)
+{
+    const char *const no_args[] = {NULL};
+
+    return mhp_new_of_blocks_with_args(nb_blocks, no_args);
 }
 
 Mhp *mhp_new_anonymous(void)

@@ -32,6 +32,7 @@
      UINT64_C(1) << VIRTIO_MHP_F_UNPLUGGED_INACCESSIBLE |                     \
      UINT64_C(1) << VIRTIO_MHP_F_MEMMAP_ON_BLOCK |                            \
      UINT64_C(1) << VIRTIO_MHP_F_STATUS | UINT64_C(1) << VIRTIO_MHP_F_STATS | \
+     UINT64_C(1) << VIRTIO_MHP_F_REPORTING |                                  \
      UINT64_C(1) << VIRTIO_MHP_F_PRESSURE)
 
 typedef struct Mhp {
@@ -59,6 +60,7 @@ Mhp *mhp_new_anonymous(void);
 
 /* The same with other than MHP_NB_BLOCKS, of up to 3 GiB together */
 Mhp *mhp_new_of_blocks(unsigned nb_blocks);
+Mhp *mhp_new_of_blocks_with_args(unsigned nb_blocks, const char *const *args);
 
 /*
  * The same with another backend, such as "memory-backend-ram", and more

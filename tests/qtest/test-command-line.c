@@ -142,6 +142,38 @@ static void test_memdev(void)
     run_rows(rows, G_N_ELEMENTS(rows));
 }
 
+static void test_free_page_reporting(void)
+{
+    static const struct row rows[] = {
+        {
+            .device = DEVICE ",free-page-reporting=on,prealloc=on",
+            .message =
+                "property 'free-page-reporting' wants memory that can be discarded while it is in use, got property 'prealloc' with on",
+        },
+        {
+            .device = DEVICE ",free-page-reporting=on,compat=virtio-mem",
+            .message =
+                "property 'free-page-reporting' wants memory that can be discarded while it is in use, got a virtio-mem (property 'compat')",
+        },
+        {
+            .device = DEVICE ",free-page-reporting=on",
+            .message =
+                "property 'free-page-reporting' wants memory that can be discarded while it is in use, got a machine that forbids to discard it (one with VFIO does, for example)",
+            .extra = {"-object", "memory-backend-ram,id=mem1,size=128M",
+                      "-device",
+                      "mhp-vmemmap-mem,memdev=mem1,block-size=2M,prealloc=on"},
+        },
+        {
+            .device = DEVICE ",free-page-reporting=on",
+            .message =
+                "property 'free-page-reporting' wants memory that can be discarded while it is in use, got a file that is on a disk, or that is not shared",
+            .backend = "memory-backend-memfd,id=mem0,size=128M,share=off",
+        },
+    };
+
+    run_rows(rows, G_N_ELEMENTS(rows));
+}
+
 static void test_block_size(void)
 {
     static const struct row rows[] = {
@@ -450,6 +482,7 @@ int main(int argc, char **argv)
     ADD(right_command_line);
     ADD(memdev);
     ADD(block_size);
+    ADD(free_page_reporting);
     ADD(requested_size);
     ADD(place);
     ADD(packed_rings);

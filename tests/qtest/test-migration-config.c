@@ -37,6 +37,8 @@ static const Difference differences[] = {
      "mhp-vmemmap-mem: wanted all virtio features of the migration's source, *, got *, which lacks 0x1000"},
     {"stats", PLAIN ",stats=off", "128M", PLAIN,
      "mhp-vmemmap-mem: property 'stats' wants 'off' as on the migration's source, got 'on'"},
+    {"free-page-reporting", PLAIN ",free-page-reporting=off", "128M", PLAIN,
+     "mhp-vmemmap-mem: property 'free-page-reporting' wants 'off' as on the migration's source, got 'auto'"},
 };
 
 static Vm *new_vm(const char *backend_size, const char *device)
@@ -128,12 +130,20 @@ static void test_more_features(const void *data)
     migrate_features(data, PLAIN);
 }
 
-/* A device from before there were statistics is as one without them */
+/* A device from before there were these queues is as one without them */
 static void test_features_of_an_older_plugin(void)
 {
-    migrate_features(PLAIN ",stats=off,pressure=off", PLAIN ",stats=off");
-    migrate_features(PLAIN ",stats=off,vectors=2,pressure=off",
-                     PLAIN ",stats=off");
+    const char *with_stats = PLAIN ",free-page-reporting=off";
+    const char *without = PLAIN ",free-page-reporting=off,stats=off";
+
+    migrate_features(PLAIN ",free-page-reporting=off,pressure=off", with_stats);
+    migrate_features(PLAIN ",free-page-reporting=off,pressure=off,vectors=3",
+                     with_stats);
+    migrate_features(PLAIN ",free-page-reporting=off,stats=off,pressure=off",
+                     without);
+    migrate_features(
+        PLAIN ",free-page-reporting=off,stats=off,pressure=off,vectors=2",
+        without);
 }
 
 int main(int argc, char **argv)

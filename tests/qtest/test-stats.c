@@ -497,8 +497,8 @@ static void test_turned_off(void)
         unsigned nb_queues;
         unsigned vectors;
     } rows[] = {
-        {"device.mhp0.stats=on", 2, 3},
-        {"device.mhp0.stats=off", 1, 2},
+        {"device.mhp0.stats=on", 3, 4},
+        {"device.mhp0.stats=off", 2, 3},
     };
 
     for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++) {
@@ -508,7 +508,7 @@ static void test_turned_off(void)
         g_assert_cmpuint(virtio_pci_nb_queues(mhp->pci), ==, rows[i].nb_queues);
         g_assert_cmpuint(virtio_pci_features(mhp->pci) >> VIRTIO_MHP_F_STATS &
                              1,
-                         ==, rows[i].nb_queues - 1);
+                         ==, rows[i].nb_queues - 2);
         g_assert_true(qmp_get_uint(vm_qmp(mhp->vm), MHP_QOM_PATH, "vectors",
                                    &vectors, NULL));
         g_assert_cmpuint(vectors, ==, rows[i].vectors);

@@ -41,6 +41,8 @@
 #define VIRTIO_MHP_F_STATUS		    9
 /* the driver tells figures of its memory, in a queue of their own */
 #define VIRTIO_MHP_F_STATS		    10
+/* the driver tells which memory the guest has no use for */
+#define VIRTIO_MHP_F_REPORTING		    11
 /* the driver may plug beyond requested_size while its guest is short */
 #define VIRTIO_MHP_F_PRESSURE		    12
 
@@ -232,6 +234,27 @@ struct virtio_mhp_stat {
 	__le64 value;
 };
 
+/* Ranges of a report, at the most */
+#define VIRTIO_MHP_REPORT_MAX 64
+
+/**
+ * struct virtio_mhp_report - memory that the guest has no use for (F_REPORTING)
+ * @addr: where it starts
+ * @size: of it; both are multiples of 4096
+ */
+struct virtio_mhp_report {
+	__le64 addr;
+	__le64 size;
+};
+
+/**
+ * struct virtio_mhp_report_resp - what became of a report's ranges
+ * @zero_size: how much of them, from the start of the first, reads as zero now
+ */
+struct virtio_mhp_report_resp {
+	__le64 zero_size;
+};
+
 /* A layout that any compiler pads otherwise must not get past it. */
 #define VIRTIO_MHP_ASSERT_OFFSET(type, member, offset)                      \
 	_Static_assert(__builtin_offsetof(struct type, member) == (offset), \
@@ -274,5 +297,12 @@ VIRTIO_MHP_ASSERT_OFFSET(virtio_mhp_resp, u, 8);
 VIRTIO_MHP_ASSERT_SIZE(virtio_mhp_stat, 16);
 VIRTIO_MHP_ASSERT_OFFSET(virtio_mhp_stat, tag, 0);
 VIRTIO_MHP_ASSERT_OFFSET(virtio_mhp_stat, value, 8);
+
+VIRTIO_MHP_ASSERT_SIZE(virtio_mhp_report, 16);
+VIRTIO_MHP_ASSERT_OFFSET(virtio_mhp_report, addr, 0);
+VIRTIO_MHP_ASSERT_OFFSET(virtio_mhp_report, size, 8);
+
+VIRTIO_MHP_ASSERT_SIZE(virtio_mhp_report_resp, 8);
+VIRTIO_MHP_ASSERT_OFFSET(virtio_mhp_report_resp, zero_size, 0);
 
 #endif /* _UAPI_LINUX_VIRTIO_MHP_H */
