@@ -12,11 +12,12 @@ static const struct {
     int (*run)(int argc, char **argv);
 } tools[] = {
     {"mhp-agent", tool_agent},   {"mhp-await", tool_await},
-    {"mhp-fifo", tool_fifo},     {"mhp-fill", tool_fill},
-    {"mhp-hog", tool_hog},       {"mhp-kexec", tool_kexec},
-    {"mhp-memmap", tool_memmap}, {"mhp-pin", tool_pin},
-    {"mhp-pins", tool_pins},     {"mhp-spread", tool_spread},
-    {"mhp-vmcore", tool_vmcore}, {"mhp-worker", tool_worker},
+    {"mhp-burst", tool_burst},   {"mhp-fifo", tool_fifo},
+    {"mhp-fill", tool_fill},     {"mhp-hog", tool_hog},
+    {"mhp-kexec", tool_kexec},   {"mhp-memmap", tool_memmap},
+    {"mhp-pin", tool_pin},       {"mhp-pins", tool_pins},
+    {"mhp-spread", tool_spread}, {"mhp-vmcore", tool_vmcore},
+    {"mhp-worker", tool_worker},
 };
 
 int tools_main(int argc, char **argv)

@@ -23,6 +23,15 @@ int tool_agent(int argc, char **argv);
 int tool_await(int argc, char **argv);
 
 /*
+ * mhp-burst MIB SECONDS
+ *
+ * Take memory, touch all of it as fast as can be, look whether it holds what
+ * was written, and free it; again and again until so many seconds have passed,
+ * but at least once. Prints "right RATE", in MiB a second.
+ */
+int tool_burst(int argc, char **argv);
+
+/*
  * mhp-fifo PROGRAM [ARGUMENT…]
  *
  * Run a program that no other of normal priority may interrupt.
