@@ -76,6 +76,7 @@ u16 virtio_mhp_census_reason(const struct virtio_mhp_census *census, int error);
 
 /* room.c: where the pages could go */
 unsigned long virtio_mhp_room(const struct virtio_mhp *vmhp);
+unsigned long virtio_mhp_room_anywhere(void);
 unsigned long virtio_mhp_room_needed(const struct virtio_mhp *vmhp,
 				     const struct virtio_mhp_census *census);
 bool virtio_mhp_has_room_nearby(const struct virtio_mhp *vmhp,

@@ -9,6 +9,7 @@
 #include <linux/device.h>
 #include <linux/log2.h>
 #include <linux/memory_hotplug.h>
+#include <linux/minmax.h>
 #include <linux/numa.h>
 #include <linux/overflow.h>
 #include <linux/virtio_config.h>
@@ -126,13 +127,22 @@ int virtio_mhp_config_read_sizes(struct virtio_device *vdev,
 			&sizes->plugged);
 	virtio_cread_le(vdev, struct virtio_mhp_config, requested_size,
 			&sizes->requested);
+	sizes->pressure = 0;
+	if (virtio_has_feature(vdev, VIRTIO_MHP_F_PRESSURE))
+		virtio_cread_le(vdev, struct virtio_mhp_config, pressure_size,
+				&sizes->pressure);
 
 	if (virtio_mhp_config_check_size(dev, geo, "usable_region_size",
 					 sizes->usable_region) ||
 	    virtio_mhp_config_check_size(dev, geo, "plugged_size",
 					 sizes->plugged) ||
 	    virtio_mhp_config_check_size(dev, geo, "requested_size",
-					 sizes->requested))
+					 sizes->requested) ||
+	    virtio_mhp_config_check_size(dev, geo, "pressure_size",
+					 sizes->pressure))
 		return -EINVAL;
+	/* There is no more than the region to be had. */
+	sizes->pressure =
+		min(sizes->pressure, geo->region_size - sizes->requested);
 	return 0;
 }

@@ -28,11 +28,14 @@ struct virtio_mhp_geometry {
  * @usable_region: from the start of the region, what may be plugged
  * @plugged: what is plugged
  * @requested: what the host wants to be plugged
+ * @pressure: how much more may be while memory is short; together they are no
+ *	more than the region
  */
 struct virtio_mhp_sizes {
 	u64 usable_region;
 	u64 plugged;
 	u64 requested;
+	u64 pressure;
 };
 
 int virtio_mhp_config_read_geometry(struct virtio_device *vdev,

@@ -106,7 +106,7 @@ void virtio_mhp_event_tell(struct virtio_mhp *vmhp)
 	const struct virtio_mhp_blocks *blocks = &vmhp->blocks;
 	const struct virtio_mhp_told now = {
 		.plugged_size = vmhp->plugged_size,
-		.requested_size = virtio_mhp_target_size(vmhp),
+		.requested_size = READ_ONCE(vmhp->requested_size),
 		.online_size = READ_ONCE(blocks->count[VIRTIO_MHP_MB_ONLINE]) *
 			       blocks->mb_size,
 	};

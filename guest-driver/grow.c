@@ -4,6 +4,7 @@
  * often it is tried is for the worker.
  */
 #include <linux/module.h>
+#include <linux/sched/mm.h>
 
 #include "virtio_mhp.h"
 
@@ -184,6 +185,13 @@ static int virtio_mhp_unit_not_added(struct virtio_mhp *vmhp,
 	return error == -ENOMEM || error == -EXDEV ? error : 0;
 }
 
+/* Who waits for memory need not wait for the next unit. */
+static void virtio_mhp_unit_came(struct virtio_mhp *vmhp, unsigned int unit)
+{
+	vmhp->units[unit].failed = false;
+	wake_up(&vmhp->wait);
+}
+
 /*
  * Adds a PLUGGED unit. While the kernel has its work with that, the device has
  * its with the next one, and the answer is taken before anything else is asked.
@@ -205,7 +213,7 @@ static int virtio_mhp_grow_by(struct virtio_mhp *vmhp,
 	if (rc)
 		rc = virtio_mhp_unit_not_added(vmhp, growth, unit, reason, rc);
 	else
-		vmhp->units[unit].failed = false;
+		virtio_mhp_unit_came(vmhp, unit);
 	if (rc && !ahead)
 		virtio_mhp_unit_unplug(vmhp, *next);
 	return rc ?: ahead;
@@ -295,10 +303,16 @@ static int virtio_mhp_complete_units(struct virtio_mhp *vmhp)
 int virtio_mhp_grow(struct virtio_mhp *vmhp)
 {
 	const int incomplete = virtio_mhp_complete_units(vmhp);
+	unsigned int noreclaim;
 	int rc;
 
 	if (incomplete == -EAGAIN)
 		return incomplete;
+	/* Who waits for it may hold what the allocator wants (oom_lock). */
+	if (vmhp->pressure_target)
+		noreclaim = memalloc_noreclaim_save();
 	rc = virtio_mhp_plug_units(vmhp);
+	if (vmhp->pressure_target)
+		memalloc_noreclaim_restore(noreclaim);
 	return incomplete && (!rc || rc == -ENOSPC) ? incomplete : rc;
 }

@@ -173,20 +173,29 @@ static void virtio_mhp_look_again(struct virtio_mhp *vmhp)
 		vmhp->superseded = true;
 }
 
+/* DRV-PRESSURE-4: memory is short, and what is plugged may stay */
+static bool virtio_mhp_yields(const struct virtio_mhp *vmhp)
+{
+	return vmhp->is_shrinking &&
+	       test_bit(VIRTIO_MHP_PRESSED, &vmhp->flags) &&
+	       vmhp->plugged_size <= virtio_mhp_limit_size(vmhp);
+}
+
 /**
  * virtio_mhp_is_interrupted() - should the worker drop what it is doing
  * @vmhp: the device
  *
  * Context: worker.
- * Return: true if a newer request wants the contrary, the device has gone, or
- *	the worker is to hold still or freeze.
+ * Return: true if a newer request wants the contrary, or pressure does, the
+ *	device has gone, or the worker is to hold still or freeze.
  */
 bool virtio_mhp_is_interrupted(struct virtio_mhp *vmhp)
 {
 	if (test_and_clear_bit(VIRTIO_MHP_CHANGED, &vmhp->flags))
 		virtio_mhp_look_again(vmhp);
-	return vmhp->superseded || !READ_ONCE(vmhp->link) ||
-	       READ_ONCE(vmhp->is_still) || freezing(current);
+	return vmhp->superseded || virtio_mhp_yields(vmhp) ||
+	       !READ_ONCE(vmhp->link) || READ_ONCE(vmhp->is_still) ||
+	       freezing(current);
 }
 
 /*

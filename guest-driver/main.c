@@ -116,7 +116,7 @@ static void virtio_mhp_look(struct work_struct *work)
 	struct virtio_mhp_sizes sizes;
 
 	if (!virtio_mhp_config_read_sizes(link->vdev, &vmhp->geo, &sizes) &&
-	    virtio_mhp_is_superseded(vmhp, sizes.requested))
+	    virtio_mhp_is_superseded(vmhp, virtio_mhp_target_of(vmhp, &sizes)))
 		virtio_mhp_interrupt(vmhp);
 }
 
@@ -174,6 +174,7 @@ static const unsigned int virtio_mhp_features[] = {
 	VIRTIO_MHP_F_MEMMAP_ON_BLOCK,
 	VIRTIO_MHP_F_STATUS,
 	VIRTIO_MHP_F_STATS,
+	VIRTIO_MHP_F_PRESSURE,
 };
 
 static struct virtio_driver virtio_mhp_driver = {

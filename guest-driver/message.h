@@ -21,6 +21,9 @@
 			    ##__VA_ARGS__)
 #define virtio_mhp_info(vmhp, fmt, ...) \
 	pr_info(VIRTIO_MHP_MESSAGE(fmt), (vmhp)->name, ##__VA_ARGS__)
+#define virtio_mhp_info_ratelimited(vmhp, fmt, ...)                \
+	pr_info_ratelimited(VIRTIO_MHP_MESSAGE(fmt), (vmhp)->name, \
+			    ##__VA_ARGS__)
 #define virtio_mhp_dbg(vmhp, fmt, ...) \
 	pr_debug(VIRTIO_MHP_MESSAGE(fmt), (vmhp)->name, ##__VA_ARGS__)
 

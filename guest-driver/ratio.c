@@ -92,7 +92,7 @@ static u64 virtio_mhp_ratio_count(struct virtio_mhp *vmhp, u64 size)
 void virtio_mhp_ratio_check(struct virtio_mhp *vmhp)
 {
 	const u64 total =
-		virtio_mhp_ratio_count(vmhp, virtio_mhp_target_size(vmhp));
+		virtio_mhp_ratio_count(vmhp, virtio_mhp_limit_size(vmhp));
 	const u64 tables = virtio_mhp_page_tables_size(total);
 	const u64 memory = virtio_mhp_kernel_memory_size();
 

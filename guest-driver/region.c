@@ -134,12 +134,14 @@ static int virtio_mhp_set_up(struct virtio_mhp *vmhp, const struct device *dev)
 	virtio_mhp_reserve_init(vmhp);
 	virtio_mhp_remainder_init(vmhp);
 	virtio_mhp_kernel_init(vmhp);
+	virtio_mhp_pressure_init(vmhp);
 	rc = virtio_mhp_worker_start(vmhp);
 	if (rc)
 		goto out_deinit_pm;
 	return 0;
 
 out_deinit_pm:
+	virtio_mhp_pressure_deinit(vmhp);
 	virtio_mhp_kernel_deinit(vmhp);
 	virtio_mhp_remainder_deinit(vmhp);
 	virtio_mhp_reserve_deinit(vmhp);
@@ -183,6 +185,7 @@ virtio_mhp_region_new(struct virtio_device *vdev,
 static void virtio_mhp_region_free(struct virtio_mhp *vmhp)
 {
 	virtio_mhp_worker_stop(vmhp);
+	virtio_mhp_pressure_deinit(vmhp);
 	virtio_mhp_kernel_deinit(vmhp);
 	virtio_mhp_remainder_deinit(vmhp);
 	virtio_mhp_reserve_deinit(vmhp);

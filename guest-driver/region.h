@@ -14,6 +14,7 @@
 #ifndef _VIRTIO_MHP_REGION_H
 #define _VIRTIO_MHP_REGION_H
 
+#include <linux/atomic.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/notifier.h>
@@ -62,13 +63,15 @@ enum virtio_mhp_memmap {
  * @VIRTIO_MHP_CHANGED: the configuration changed, or there is another device
  * @VIRTIO_MHP_RETRY: something happened that may make a retry worthwhile
  * @VIRTIO_MHP_MOVED: userspace brought blocks on- or offline, which is told
- * @VIRTIO_MHP_SHORT: the kernel's own memory is, see kernel.c
+ * @VIRTIO_MHP_SHORT: the kernel's own memory is short, see kernel.c
+ * @VIRTIO_MHP_PRESSED: all memory is, see pressure.c
  */
 enum virtio_mhp_flag {
 	VIRTIO_MHP_CHANGED,
 	VIRTIO_MHP_RETRY,
 	VIRTIO_MHP_MOVED,
-	VIRTIO_MHP_SHORT
+	VIRTIO_MHP_SHORT,
+	VIRTIO_MHP_PRESSED
 };
 
 /**
@@ -151,6 +154,10 @@ struct virtio_mhp_told {
  *	are written by the worker alone
  * @plugged_size: likewise, and kept up to date with each request
  * @requested_size: likewise
+ * @pressure_size: likewise: what may be plugged beyond that; both together are
+ *	no more than the region
+ * @pressure_target: what is aimed at besides @requested_size, 0 if nothing
+ *	(written by the worker alone)
  * @taken_up_size: value of @requested_size that each unit had its chance for
  * @ratio_size: what of @requested_size is counted in the sum over all regions
  * @is_ratio_warned: a request went far once (worker only)
@@ -197,6 +204,23 @@ struct virtio_mhp_told {
  * @is_supplying: the worker looks for something to give
  * @nr_supplies: how often the worker has looked for something
  * @is_kernel_warned: it was short once, and there was nothing to be had
+ * @pressure_look: looks whether memory is short
+ * @pressure_shrinker: likewise, when the kernel begins to reclaim
+ * @pressure_nb: puts off the killing of processes
+ * @pressure_next: jiffies before which growing on pressure is not tried
+ * @pressed: jiffies of when there was not enough memory to give any back
+ * @pressure_backoff: seconds from the latest failure to @pressure_next
+ * @step_units: units to grow by next, while memory is short (worker only)
+ * @give_back_units: units to give back next (worker only)
+ * @pressure_asked: how often somebody waited for the worker's next pass
+ * @pressure_asking: those that the present pass is for (worker only)
+ * @pressure_answered: those that a pass has ended for (written by the worker)
+ * @is_thrashing: what was reclaimed is missed; until the worker has seen it
+ * @refaults_since: jiffies of the latest look at that, and what it found:
+ * @nr_refaults: pages that were missed
+ * @nr_stalls: allocations that waited for others to be reclaimed
+ * @spare: pages kept back for page tables
+ * @nr_spare: how many pieces these are
  * @units: one for each unit
  * @candidates: room for what is known of units, one for each (worker only)
  * @reserve: pages put aside for growing (worker only)
@@ -219,6 +243,8 @@ struct virtio_mhp {
 	u64 usable_region_size;
 	u64 plugged_size;
 	u64 requested_size;
+	u64 pressure_size;
+	u64 pressure_target;
 	u64 taken_up_size;
 	u64 ratio_size;
 	bool is_ratio_warned;
@@ -256,7 +282,24 @@ struct virtio_mhp {
 	struct notifier_block pm_nb;
 	bool is_still;
 
-	/* protects states, counters, mbs, nr_kept, units and the last error */
+	struct delayed_work pressure_look;
+	struct shrinker *pressure_shrinker;
+	struct notifier_block pressure_nb;
+	unsigned long pressure_next;
+	unsigned long pressed;
+	unsigned int pressure_backoff;
+	unsigned int step_units;
+	unsigned int give_back_units;
+	atomic_t pressure_asked;
+	unsigned int pressure_asking;
+	unsigned int pressure_answered;
+	bool is_thrashing;
+	unsigned long refaults_since;
+	unsigned long nr_refaults;
+	unsigned long nr_stalls;
+
+	/* protects states, counters, mbs, nr_kept, spare, units, the last error
+	 */
 	spinlock_t lock;
 	struct virtio_mhp_blocks blocks;
 	struct virtio_mhp_mb *mbs;
@@ -271,6 +314,8 @@ struct virtio_mhp {
 	bool is_supplying;
 	unsigned int nr_supplies;
 	bool is_kernel_warned;
+	struct list_head spare;
+	unsigned long nr_spare;
 	struct virtio_mhp_unit *units;
 	struct virtio_mhp_candidate *candidates;
 	struct list_head reserve;

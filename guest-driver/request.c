@@ -63,6 +63,13 @@ bool virtio_mhp_has_feature(struct virtio_mhp *vmhp, unsigned int feature)
 	return has;
 }
 
+static void virtio_mhp_set_target(struct virtio_mhp *vmhp,
+				  const struct virtio_mhp_sizes *sizes)
+{
+	WRITE_ONCE(vmhp->requested_size, sizes->requested);
+	WRITE_ONCE(vmhp->pressure_size, sizes->pressure);
+}
+
 /**
  * virtio_mhp_read_sizes() - read the sizes that the host sets and sees
  * @vmhp: the region
@@ -82,7 +89,7 @@ int virtio_mhp_read_sizes(struct virtio_mhp *vmhp, struct virtio_mhp_link *link)
 		return rc;
 	WRITE_ONCE(vmhp->usable_region_size, sizes.usable_region);
 	WRITE_ONCE(vmhp->plugged_size, sizes.plugged);
-	WRITE_ONCE(vmhp->requested_size, sizes.requested);
+	virtio_mhp_set_target(vmhp, &sizes);
 	return 0;
 }
 
@@ -129,7 +136,7 @@ int virtio_mhp_refresh_target(struct virtio_mhp *vmhp)
 						  &sizes);
 	mutex_unlock(&vmhp->link_lock);
 	if (!rc)
-		WRITE_ONCE(vmhp->requested_size, sizes.requested);
+		virtio_mhp_set_target(vmhp, &sizes);
 	return rc;
 }
 

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The worker: one kthread that drives plugged_size towards requested_size, and
- * the one place where the outcome of an attempt decides what happens next. It
- * never ends before the driver does, and each attempt starts from the states
+ * The worker: one kthread that drives plugged_size towards what is aimed at,
+ * and the one place where the outcome of an attempt decides what happens next.
+ * It never ends before the driver does, and each attempt starts from the states
  * that the blocks really have.
  */
 #include <linux/device.h>
 #include <linux/freezer.h>
 #include <linux/kthread.h>
 #include <linux/ktime.h>
+#include <linux/minmax.h>
 #include <linux/mutex.h>
 #include <linux/sched/signal.h>
 #include <linux/workqueue.h>
@@ -117,6 +118,7 @@ static int virtio_mhp_come_closer(struct virtio_mhp *vmhp)
 	if (rc)
 		return rc;
 
+	virtio_mhp_pressure_decide(vmhp);
 	virtio_mhp_take_up_request(vmhp);
 	vmhp->superseded = false;
 	WRITE_ONCE(vmhp->is_shrinking,
@@ -152,7 +154,8 @@ static bool virtio_mhp_is_woken(const struct virtio_mhp *vmhp)
 	return kthread_should_stop() ||
 	       test_bit(VIRTIO_MHP_CHANGED, &vmhp->flags) ||
 	       test_bit(VIRTIO_MHP_RETRY, &vmhp->flags) ||
-	       test_bit(VIRTIO_MHP_SHORT, &vmhp->flags);
+	       test_bit(VIRTIO_MHP_SHORT, &vmhp->flags) ||
+	       test_bit(VIRTIO_MHP_PRESSED, &vmhp->flags);
 }
 
 static bool virtio_mhp_has_news(const struct virtio_mhp *vmhp)
@@ -259,7 +262,8 @@ static long virtio_mhp_next_timeout(struct virtio_mhp *vmhp, int rc,
 		return virtio_mhp_until_due(vmhp);
 	case -EAGAIN:
 		if (vmhp->superseded ||
-		    test_bit(VIRTIO_MHP_CHANGED, &vmhp->flags))
+		    test_bit(VIRTIO_MHP_CHANGED, &vmhp->flags) ||
+		    test_bit(VIRTIO_MHP_PRESSED, &vmhp->flags))
 			return 0;
 		break;
 	case -EIO:
@@ -292,11 +296,15 @@ static int virtio_mhp_worker(void *data)
 		mutex_lock(&vmhp->pass);
 		clear_bit(VIRTIO_MHP_RETRY, &vmhp->flags);
 		clear_bit(VIRTIO_MHP_SHORT, &vmhp->flags);
+		virtio_mhp_pressure_begin(vmhp);
 		/* Before looking, so that a change from now on is seen. */
-		if (test_and_clear_bit(VIRTIO_MHP_CHANGED, &vmhp->flags))
+		if (test_and_clear_bit(VIRTIO_MHP_CHANGED, &vmhp->flags)) {
 			backoff = VIRTIO_MHP_RETRY_MIN;
+			virtio_mhp_pressure_changed(vmhp);
+		}
 		plugged_size = vmhp->plugged_size;
 		rc = virtio_mhp_resize(vmhp);
+		virtio_mhp_pressure_end(vmhp, rc);
 		virtio_mhp_release_module(vmhp);
 		virtio_mhp_reserve_fill(vmhp);
 		virtio_mhp_dbg(vmhp, "plugged %#llx of %#llx: %d\n",
@@ -306,6 +314,7 @@ static int virtio_mhp_worker(void *data)
 		if (vmhp->plugged_size != plugged_size)
 			backoff = VIRTIO_MHP_RETRY_MIN;
 		timeout = virtio_mhp_next_timeout(vmhp, rc, &backoff);
+		timeout = min(timeout, virtio_mhp_pressure_timeout(vmhp));
 		/* An attempt that is gone on with at once is none that ended. */
 		if (timeout)
 			virtio_mhp_event_tell(vmhp);

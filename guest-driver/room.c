@@ -80,6 +80,22 @@ unsigned long virtio_mhp_room(const struct virtio_mhp *vmhp)
 	return room;
 }
 
+/**
+ * virtio_mhp_room_anywhere() - how many pages processes can have without waiting
+ *
+ * Context: any.
+ * Return: number of pages, of all nodes.
+ */
+unsigned long virtio_mhp_room_anywhere(void)
+{
+	unsigned long room = 0;
+	int nid;
+
+	for_each_online_node(nid)
+		room += virtio_mhp_node_room(nid);
+	return room;
+}
+
 /* Others allocate while pages move. */
 static unsigned long
 virtio_mhp_room_for_used(const struct virtio_mhp_census *census)

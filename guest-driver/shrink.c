@@ -293,8 +293,8 @@ static bool virtio_mhp_has_enough(const struct virtio_mhp *vmhp)
  * where this ends.
  *
  * Context: worker.
- * Return: 0; -EAGAIN: interrupted; -EINPROGRESS: units are left that would
- *	not go; else as virtio_mhp_unit_unplug().
+ * Return: 0; -EAGAIN: interrupted, or memory gets short; -EINPROGRESS: units
+ *are left that would not go; else as virtio_mhp_unit_unplug().
  */
 int virtio_mhp_shrink(struct virtio_mhp *vmhp)
 {
@@ -311,8 +311,13 @@ int virtio_mhp_shrink(struct virtio_mhp *vmhp)
 	while (!rc && !virtio_mhp_is_interrupted(vmhp) &&
 	       vmhp->plugged_size > virtio_mhp_target_size(vmhp) &&
 	       !virtio_mhp_has_enough(vmhp) &&
+	       !virtio_mhp_pressure_keeps(vmhp) &&
 	       virtio_mhp_next_candidate(vmhp, &pass, &c))
 		rc = virtio_mhp_try(vmhp, &pass, &c);
+	/* Then something else is to be aimed at. */
+	if (!rc && vmhp->plugged_size > virtio_mhp_target_size(vmhp) &&
+	    virtio_mhp_pressure_keeps(vmhp))
+		set_bit(VIRTIO_MHP_PRESSED, &vmhp->flags);
 	if (!rc && virtio_mhp_is_interrupted(vmhp))
 		rc = -EAGAIN;
 	if (rc)

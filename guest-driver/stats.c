@@ -162,6 +162,8 @@ static void virtio_mhp_stats_add_region(struct virtio_mhp_link *link)
 			     nr_online * blocks->mb_size);
 	virtio_mhp_stats_add(link, VIRTIO_MHP_STAT_STUCK,
 			     virtio_mhp_stuck_size(vmhp));
+	virtio_mhp_stats_add(link, VIRTIO_MHP_STAT_PRESSURE,
+			     virtio_mhp_on_pressure_size(vmhp));
 }
 
 /* Whatever else is mounted there could take its time, or be anything. */

@@ -46,6 +46,24 @@ static ssize_t requested_size_show(struct device *dev,
 }
 static DEVICE_ATTR_RO(requested_size);
 
+/* What may be plugged beyond that while memory is short */
+static ssize_t pressure_size_show(struct device *dev,
+				  struct device_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%llu\n",
+			  READ_ONCE(virtio_mhp_of(dev)->pressure_size));
+}
+static DEVICE_ATTR_RO(pressure_size);
+
+static ssize_t pressure_plugged_size_show(struct device *dev,
+					  struct device_attribute *attr,
+					  char *buf)
+{
+	return sysfs_emit(buf, "%llu\n",
+			  virtio_mhp_on_pressure_size(virtio_mhp_of(dev)));
+}
+static DEVICE_ATTR_RO(pressure_plugged_size);
+
 static ssize_t plugged_size_show(struct device *dev,
 				 struct device_attribute *attr, char *buf)
 {
@@ -93,9 +111,11 @@ static DEVICE_ATTR_RO(kernel_memory_size);
 static ssize_t reserve_size_show(struct device *dev,
 				 struct device_attribute *attr, char *buf)
 {
-	const u64 nr = READ_ONCE(virtio_mhp_of(dev)->nr_reserve);
+	const struct virtio_mhp *vmhp = virtio_mhp_of(dev);
+	const u64 nr = READ_ONCE(vmhp->nr_reserve);
 
-	return sysfs_emit(buf, "%llu\n", nr * PAGE_SIZE);
+	return sysfs_emit(buf, "%llu\n",
+			  nr * PAGE_SIZE + virtio_mhp_spare_size(vmhp));
 }
 static DEVICE_ATTR_RO(reserve_size);
 
@@ -237,6 +257,8 @@ static struct attribute *virtio_mhp_attrs[] = {
 	&dev_attr_block_size.attr,
 	&dev_attr_unit_size.attr,
 	&dev_attr_requested_size.attr,
+	&dev_attr_pressure_size.attr,
+	&dev_attr_pressure_plugged_size.attr,
 	&dev_attr_plugged_size.attr,
 	&dev_attr_online_size.attr,
 	&dev_attr_memmap_on_block_size.attr,

@@ -162,6 +162,32 @@ TRACE_EVENT(virtio_mhp_resize_end,
 		  __entry->rc)
 );
 
+/* On pressure something else is aimed at than before, 0 for nothing */
+TRACE_EVENT(virtio_mhp_pressure,
+
+	TP_PROTO(int index, u64 target, u64 plugged, u64 room),
+
+	TP_ARGS(index, target, plugged, room),
+
+	TP_STRUCT__entry(
+		__field(int, index)
+		__field(u64, target)
+		__field(u64, plugged)
+		__field(u64, room)
+	),
+
+	TP_fast_assign(
+		__entry->index = index;
+		__entry->target = target;
+		__entry->plugged = plugged;
+		__entry->room = room;
+	),
+
+	TP_printk("virtio%d target=%llu plugged=%llu room=%llu",
+		  __entry->index, __entry->target, __entry->plugged,
+		  __entry->room)
+);
+
 /* A unit was vacated, or why not, and when it will be tried again */
 TRACE_EVENT(virtio_mhp_vacate,
 

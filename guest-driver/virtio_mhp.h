@@ -28,6 +28,8 @@
  *   vacate.c   a unit out of Linux
  *   add.c      a unit into Linux
  *   kernel.c   units for the kernel's own memory
+ *   spare.c    boot memory for page tables, kept back until a guest grows
+ *   pressure.c  growing by itself while memory is short
  *   shrink.c   units out of Linux and back to the device
  *   grow.c     units from the device and into Linux
  *   recover.c  devices that break or are others than before
@@ -69,6 +71,21 @@ static inline void virtio_mhp_wake(struct virtio_mhp *vmhp,
 }
 
 /**
+ * virtio_mhp_target_of() - the size that would be aimed at
+ * @vmhp: the device
+ * @sizes: what the host says
+ *
+ * Context: any.
+ * Return: bytes: what is requested, or more of what it allows on pressure.
+ */
+static inline u64 virtio_mhp_target_of(const struct virtio_mhp *vmhp,
+				       const struct virtio_mhp_sizes *sizes)
+{
+	return max(sizes->requested, min(READ_ONCE(vmhp->pressure_target),
+					 sizes->requested + sizes->pressure));
+}
+
+/**
  * virtio_mhp_target_size() - the size that is aimed at
  * @vmhp: the device
  *
@@ -77,7 +94,40 @@ static inline void virtio_mhp_wake(struct virtio_mhp *vmhp,
  */
 static inline u64 virtio_mhp_target_size(const struct virtio_mhp *vmhp)
 {
-	return READ_ONCE(vmhp->requested_size);
+	const struct virtio_mhp_sizes sizes = {
+		.requested = READ_ONCE(vmhp->requested_size),
+		.pressure = READ_ONCE(vmhp->pressure_size),
+	};
+
+	return virtio_mhp_target_of(vmhp, &sizes);
+}
+
+/**
+ * virtio_mhp_limit_size() - what may be plugged at the most
+ * @vmhp: the device
+ *
+ * Context: any.
+ * Return: bytes, likewise.
+ */
+static inline u64 virtio_mhp_limit_size(const struct virtio_mhp *vmhp)
+{
+	return READ_ONCE(vmhp->requested_size) + READ_ONCE(vmhp->pressure_size);
+}
+
+/**
+ * virtio_mhp_on_pressure_size() - what is plugged beyond what is requested
+ * @vmhp: the device
+ *
+ * Context: any.
+ * Return: bytes, without what is about to be unplugged.
+ */
+static inline u64 virtio_mhp_on_pressure_size(const struct virtio_mhp *vmhp)
+{
+	const u64 size = min(READ_ONCE(vmhp->plugged_size),
+			     virtio_mhp_target_size(vmhp));
+	const u64 requested = READ_ONCE(vmhp->requested_size);
+
+	return size > requested ? size - requested : 0;
 }
 
 /**
@@ -226,6 +276,22 @@ bool virtio_mhp_kernel_wants_unit(const struct virtio_mhp *vmhp,
 void virtio_mhp_kernel_supply(struct virtio_mhp *vmhp);
 void virtio_mhp_kernel_init(struct virtio_mhp *vmhp);
 void virtio_mhp_kernel_deinit(struct virtio_mhp *vmhp);
+
+/* spare.c: boot memory for page tables, kept back until a guest grows */
+unsigned long virtio_mhp_spare_give(struct virtio_mhp *vmhp);
+void virtio_mhp_spare_adjust(struct virtio_mhp *vmhp, bool may_take);
+u64 virtio_mhp_spare_size(const struct virtio_mhp *vmhp);
+void virtio_mhp_spare_deinit(struct virtio_mhp *vmhp);
+
+/* pressure.c: growing by itself while memory is short */
+void virtio_mhp_pressure_begin(struct virtio_mhp *vmhp);
+void virtio_mhp_pressure_decide(struct virtio_mhp *vmhp);
+bool virtio_mhp_pressure_keeps(const struct virtio_mhp *vmhp);
+void virtio_mhp_pressure_end(struct virtio_mhp *vmhp, int rc);
+void virtio_mhp_pressure_changed(struct virtio_mhp *vmhp);
+long virtio_mhp_pressure_timeout(const struct virtio_mhp *vmhp);
+void virtio_mhp_pressure_init(struct virtio_mhp *vmhp);
+void virtio_mhp_pressure_deinit(struct virtio_mhp *vmhp);
 
 /* shrink.c: units out of Linux and back to the device */
 int virtio_mhp_shrink(struct virtio_mhp *vmhp);
