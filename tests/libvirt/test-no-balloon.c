@@ -148,6 +148,47 @@ static void test_period_of_config(void)
     g_assert_cmpuint(get_interval(), ==, interval);
 }
 
+/* The commands of the block "balloon" in host/balloon.md, for this domain */
+static char **page_commands(void)
+{
+    g_autofree char *path = g_build_filename(g_getenv("MHP_SOURCE"), "host",
+                                             "balloon.md", NULL);
+    g_autofree char *page = NULL;
+    g_autoptr(GError) error = NULL;
+    char *start, *end;
+
+    g_file_get_contents(path, &page, NULL, &error);
+    g_assert_no_error(error);
+    start = strstr(page, "\n```sh balloon\n");
+    g_assert_nonnull(start);
+    start += strlen("\n```sh balloon\n");
+    end = strstr(start, "\n```\n");
+    g_assert_nonnull(end);
+    *end = '\0';
+    return g_strsplit(start, "\n", -1);
+}
+
+static void test_page(void)
+{
+    g_auto(GStrv) commands = page_commands();
+    g_autoptr(GRegex) name = g_regex_new("\\bvm\\b", 0, 0, NULL);
+
+    for (char **command = commands; *command; command++) {
+        g_autofree char *line = g_regex_replace(name, *command, -1, 0, "d", 0,
+                                                NULL);
+        g_autofree char *said = NULL;
+
+        g_assert_true(g_str_has_prefix(line, "virsh "));
+        said = daemon_virsh(daemon_a, "%s", line + strlen("virsh "));
+        g_test_message("%s: %s", line, said);
+        /* Of QEMU's monitor a mistake is only said */
+        g_assert_null(strstr(said, "rror"));
+    }
+    domain_wait_size(domain, 4 * GiB);
+    g_assert_cmpuint(get_interval(), ==, 2);
+    domain_setmem(domain, 1024);
+}
+
 /* libvirt 9 would count what one change tells twice */
 static void test_events(void)
 {
@@ -201,6 +242,8 @@ static int body(int argc, char **argv)
     g_test_add_func("/virtio-mhp/libvirt/no-balloon/one event tells of a "
                     "change",
                     test_events);
+    g_test_add_func("/virtio-mhp/libvirt/no-balloon/the page's commands",
+                    test_page);
     g_test_add_func("/virtio-mhp/libvirt/no-balloon/saving and restoring",
                     test_restore);
     g_test_add_func("/virtio-mhp/libvirt/no-balloon/a new libvirtd finds it "
