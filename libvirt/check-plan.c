@@ -87,6 +87,31 @@ static void check_no_balloon(const Domain *domain, const Plan *plan,
     }
 }
 
+/* QEMU does not start where both are said. */
+static void check_reporting(const Domain *domain, const Plan *plan,
+                            Report *report)
+{
+    const bool is_wanted = plan->reporting
+                               ? !strcmp(plan->reporting, "on")
+                               : is_on(domain, "free-page-reporting");
+    const xmlNode *balloon = xml_child(domain->devices, "memballoon");
+
+    if (!is_wanted) {
+        return;
+    }
+    if (plan->prealloc || plan->page_size || is_on(domain, "prealloc")) {
+        report_problem(
+            report,
+            "--free-page-reporting on wants memory that is not backed beforehand, got --hugepages or --prealloc: use auto or off");
+    }
+    if (!plan->no_balloon &&
+        xml_attribute_is(balloon, "freePageReporting", "on")) {
+        report_note(
+            report,
+            "the guest reports to one of the device and the memballoon with freePageReporting='on', to that whose driver comes first");
+    }
+}
+
 static void check_period(const Domain *domain, const Plan *plan, Report *report)
 {
     const xmlNode *balloon = xml_child(domain->devices, "memballoon");
@@ -137,5 +162,6 @@ void check_plan(const Domain *domain, const Plan *plan, Report *report)
     check_backed(domain, plan, report);
     check_no_balloon(domain, plan, report);
     check_period(domain, plan, report);
+    check_reporting(domain, plan, report);
     check_memslots(domain, report);
 }

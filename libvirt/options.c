@@ -26,6 +26,7 @@ typedef struct {
     char *form;
     char *balloon;
     char *stats_period;
+    char *pressure;
     char *max;
     char *boot;
     char *current;
@@ -159,6 +160,28 @@ static bool options_check_period(Options *options, const char *text,
     return true;
 }
 
+static bool options_check_reporting(const char *text, GError **error)
+{
+    static const char *const values[] = {"on", "off", "auto", NULL};
+
+    return !text || g_strv_contains(values, text) ||
+           options_fail(error,
+                        "--free-page-reporting wants on, off or auto, got '%s'",
+                        text);
+}
+
+static bool options_check_pressure(Options *options, const char *text,
+                                   GError **error)
+{
+    options->pressure = text ? 0 : PRESSURE_UNSET;
+    if (text && strcmp(text, "0") != 0 &&
+        !size_parse(text, &options->pressure)) {
+        return options_fail(
+            error, "--pressure wants 0 or " SIZE_WANTED ", got '%s'", text);
+    }
+    return true;
+}
+
 static bool options_check_sizes(Options *options, const OptionTexts *texts,
                                 GError **error)
 {
@@ -206,6 +229,7 @@ static void option_texts_clear(OptionTexts *texts)
     g_free(texts->form);
     g_free(texts->balloon);
     g_free(texts->stats_period);
+    g_free(texts->pressure);
     g_free(texts->max);
     g_free(texts->boot);
     g_free(texts->current);
@@ -238,6 +262,12 @@ static bool options_read(Options *options, OptionTexts *texts, int *argc,
         {"stats-period", 0, 0, G_OPTION_ARG_STRING, &texts->stats_period,
          "virsh dommemstat shows figures that are no older than SECONDS, 0: as old as they are",
          "SECONDS"},
+        {"free-page-reporting", 0, 0, G_OPTION_ARG_STRING, &options->reporting,
+         "what is free in the guest goes back to the host: on, off, or auto, where nothing forbids it (default)",
+         "WHEN"},
+        {"pressure", 0, 0, G_OPTION_ARG_STRING, &texts->pressure,
+         "the guest may take SIZE more by itself while it is short of memory (default 0)",
+         "SIZE"},
         {"hugepages", 0, G_OPTION_FLAG_OPTIONAL_ARG, G_OPTION_ARG_CALLBACK,
          (gpointer)options_take_hugepages,
          "take the memory from the host's huge pages (2M by default)", "SIZE"},
@@ -293,6 +323,8 @@ bool options_parse(Options *options, int *argc, char ***argv, GError **error)
            options_check_form(options, texts.form, error) &&
            options_check_balloon(options, texts.balloon, error) &&
            options_check_period(options, texts.stats_period, error) &&
+           options_check_reporting(options->reporting, error) &&
+           options_check_pressure(options, texts.pressure, error) &&
            options_check_sizes(options, &texts, error) &&
            options_check_alias(options->alias, error) &&
            options_check_plugin(options->plugin, error) &&
@@ -305,4 +337,5 @@ void options_clear(Options *options)
     g_free(options->domain);
     g_free(options->plugin);
     g_free(options->alias);
+    g_free(options->reporting);
 }

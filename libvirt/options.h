@@ -23,11 +23,15 @@ typedef enum {
     BALLOON_REPLACE,
 } Balloon;
 
+#define PRESSURE_UNSET UINT64_MAX
+
 typedef struct {
     char *connect;
     char *domain;
     char *plugin;
     char *alias;
+    /* As QEMU takes it; NULL is not given */
+    char *reporting;
     Form form;
     Balloon balloon;
     /* 0 is not given */
@@ -36,6 +40,8 @@ typedef struct {
     uint64_t current;
     uint64_t block;
     uint64_t step;
+    /* PRESSURE_UNSET is not given */
+    uint64_t pressure;
     /* Of huge pages */
     uint64_t page_size;
     /* Negative is not given */

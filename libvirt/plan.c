@@ -278,6 +278,29 @@ static void plan_pages(Plan *plan, const Domain *domain, const Options *options,
     }
 }
 
+/* By whole blocks, which may have become larger than they were */
+static bool plan_pressure(Plan *plan, const Domain *domain,
+                          const Options *options, Report *report)
+{
+    plan->pressure = options->pressure;
+    if (plan->pressure == PRESSURE_UNSET &&
+        !xml_number(domain_property(domain->ours.override, "pressure-size"),
+                    "value", &plan->pressure)) {
+        plan->pressure = 0;
+    }
+    if (plan->pressure % plan->block || plan->pressure > plan->region) {
+        g_autofree char *block = size_text(plan->block);
+        g_autofree char *region = size_text(plan->region);
+        g_autofree char *got = size_text(plan->pressure);
+
+        report_problem(
+            report, "--pressure wants whole blocks of %s, %s at most, got %s",
+            block, region, got);
+        return false;
+    }
+    return true;
+}
+
 /* What it is by itself below boot memory is for form virtio-mem. */
 static bool plan_balloon(Plan *plan, const Domain *domain,
                          const Options *options, Report *report)
@@ -314,6 +337,7 @@ bool plan_make(Plan *plan, const Domain *domain, const Options *options,
 
     *plan = (Plan){.form = plan_form(domain, options),
                    .memfd = options->memfd,
+                   .reporting = options->reporting,
                    .stats_period = options->stats_period};
     plan->alias = options->alias ? options->alias : ours->alias;
     if (!plan->alias) {
@@ -330,6 +354,7 @@ bool plan_make(Plan *plan, const Domain *domain, const Options *options,
            plan_step(plan, domain, options, report) &&
            plan_max(plan, domain, options, report) &&
            plan_current(plan, domain, options, report) &&
+           plan_pressure(plan, domain, options, report) &&
            plan_pci(plan, domain, report) &&
            plan_balloon(plan, domain, options, report);
 }

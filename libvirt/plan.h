@@ -33,6 +33,10 @@ typedef struct {
     uint64_t page_size;
     bool prealloc;
     bool no_balloon;
+    /* NULL is as it was */
+    const char *reporting;
+    /* What the guest may take by itself */
+    uint64_t pressure;
     /* Seconds, negative is as it was */
     int stats_period;
     bool memfd;

@@ -90,6 +90,19 @@ static const char *qemu_balloon_value(const Plan *plan)
     return plan->no_balloon ? "on" : NULL;
 }
 
+static void qemu_set_free_memory(const Plan *plan, xmlNode *override)
+{
+    g_autofree char *pressure = g_strdup_printf("%" PRIu64, plan->pressure);
+
+    if (plan->reporting) {
+        qemu_set_property(override, "free-page-reporting", "string",
+                          strcmp(plan->reporting, "auto") != 0 ? plan->reporting
+                                                               : NULL);
+    }
+    qemu_set_property(override, "pressure-size", "unsigned",
+                      plan->pressure ? pressure : NULL);
+}
+
 void transform_override(Domain *domain, const Plan *plan)
 {
     xmlNode *override = domain->ours.override;
@@ -109,6 +122,7 @@ void transform_override(Domain *domain, const Plan *plan)
     if (plan->prealloc) {
         qemu_set_property(override, "prealloc", "bool", "true");
     }
+    qemu_set_free_memory(plan, override);
 }
 
 void transform_remove_override(Domain *domain)
