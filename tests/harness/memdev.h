@@ -11,13 +11,16 @@
 #define MEMDEV_PATH "/machine/peripheral/hp0"
 #define MEMDEV_OURS "mhp-vmemmap-mem"
 #define MEMDEV_STOCK "virtio-mem-pci"
-/* Our device for the stock driver; the plugin is for the caller to add */
+/* Our device for the stock driver */
 #define MEMDEV_OURS_AS_STOCK MEMDEV_OURS ",compat=virtio-mem"
 
 /* Called while a resize goes on; @size is what is plugged now */
 typedef void (*MemdevProgress)(uint64_t size, void *opaque);
 
-/* Give the guest a device with a region of @region_size, before the start */
+/*
+ * Give the guest a device with a region of @region_size, before the start; its
+ * type can have properties behind it
+ */
 void memdev_add(Guest *guest, const char *type, uint64_t region_size);
 /* The same with a size that is requested from the start */
 void memdev_add_requested(Guest *guest, const char *type, uint64_t region_size,

@@ -32,7 +32,6 @@ static Guest *compat_boot(void)
     Guest *guest = guest_new(&config);
     g_autoptr(GError) error = NULL;
 
-    vm_add_plugin(guest_vm(guest));
     memdev_add(guest, MEMDEV_OURS_AS_STOCK, config.hotplug_max);
     guest_boot(guest, &error);
     g_assert_no_error(error);
