@@ -39,6 +39,8 @@ extern const Scenario scenario_spread;
 extern const Scenario scenario_worker;
 extern const Scenario scenario_service;
 extern const Scenario scenario_udev;
+extern const Scenario scenario_burst;
+extern const Scenario scenario_idle;
 extern const Scenario scenario_step;
 extern const Scenario scenario_profile;
 extern const Scenario scenario_instructions;

@@ -16,9 +16,10 @@ static const char options_summary[] =
     "and longer with --guest debian.";
 
 static const Scenario *const all_scenarios[] = {
-    &scenario_resize,  &scenario_reach,        &scenario_used, &scenario_spread,
-    &scenario_worker,  &scenario_service,      &scenario_udev, &scenario_step,
-    &scenario_profile, &scenario_instructions,
+    &scenario_resize, &scenario_reach,   &scenario_used,
+    &scenario_spread, &scenario_worker,  &scenario_service,
+    &scenario_burst,  &scenario_idle,    &scenario_udev,
+    &scenario_step,   &scenario_profile, &scenario_instructions,
 };
 
 /* For a first look: one of each kind */

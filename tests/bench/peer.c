@@ -176,6 +176,8 @@ const Peer peers[] = {
         .cmdline = MEMMAP_ON_MEMORY,
         .module = "mhp_vmemmap_mem",
         .device = MEMDEV_OURS,
+        .generous = ",pressure-size=4G",
+        .keeping = ",free-page-reporting=off",
         .request = peer_request_device,
         .size = peer_size_device,
     },
@@ -226,22 +228,37 @@ const Peer peers[] = {
         .module = "virtio_balloon",
         .is_stock = true,
         .starts_full = true,
+        .device = "virtio-balloon-pci,free-page-reporting=on",
+        .generous = ",deflate-on-oom=on",
+        .keeping = ",free-page-reporting=off",
         .request = peer_request_balloon,
         .size = peer_size_balloon,
     },
 };
 const unsigned nb_peers = G_N_ELEMENTS(peers);
 
-static void peer_add_memory(PeerGuest *pg)
+/* Of a property that is given twice, QEMU takes the last */
+static char *peer_device(const Peer *peer, const PeerConfig *config)
 {
-    Vm *vm = guest_vm(pg->guest);
+    const char *generous = config->is_generous ? peer->generous : NULL;
+    const char *keeping = config->is_keeping ? peer->keeping : NULL;
 
-    if (pg->peer->device) {
-        memdev_add(pg->guest, pg->peer->device, pg->max);
+    return g_strconcat(peer->device, generous ? generous : "",
+                       keeping ? keeping : "", NULL);
+}
+
+static void peer_add_memory(PeerGuest *pg, const PeerConfig *config)
+{
+    g_autofree char *device = NULL;
+
+    if (!pg->peer->device) {
+        return;
     }
+    device = peer_device(pg->peer, config);
     if (pg->peer->starts_full) {
-        vm_add_args(vm, "-device", "virtio-balloon-pci,free-page-reporting=on",
-                    NULL);
+        vm_add_args(guest_vm(pg->guest), "-device", device, NULL);
+    } else {
+        memdev_add(pg->guest, device, pg->max);
     }
 }
 
@@ -297,7 +314,7 @@ PeerGuest *peer_guest_new(const Peer *peer, const PeerConfig *config,
     pg->dimm_size = config->dimm_size;
     pg->dimms = g_array_new(FALSE, FALSE, sizeof(uint64_t));
     pg->guest = guest_new(&guest);
-    peer_add_memory(pg);
+    peer_add_memory(pg, config);
     if (config->counter) {
         *config->counter = counter_new(guest_vm(pg->guest));
     }

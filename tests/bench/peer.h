@@ -18,6 +18,8 @@ typedef struct Peer {
     const char *cmdline;  /* of the guest's kernel */
     const char *module;   /* to load in the guest, or NULL */
     const char *device;   /* -device, without backend and sizes, or NULL */
+    const char *generous; /* its guest may grow by itself, NULL if it cannot */
+    const char *keeping;  /* without free page reporting, NULL if it has none */
     bool is_stock;        /* a peer, not ours */
     bool starts_full;     /* boots with all it can have */
     bool (*request)(PeerGuest *pg, uint64_t size, GError **error);
@@ -41,6 +43,8 @@ typedef struct PeerConfig {
     uint64_t boot_size;
     uint64_t max;
     uint64_t dimm_size;
+    bool is_generous;  /* the guest may grow by itself, where it can */
+    bool is_keeping;   /* it tells nothing of the pages that are free */
     Counter **counter; /* where one goes that counts this guest, or NULL */
 } PeerConfig;
 
