@@ -175,7 +175,7 @@ const Peer peers[] = {
         .settings = MEMMAP_ON_MEMORY,
         .cmdline = MEMMAP_ON_MEMORY,
         .module = "mhp_vmemmap_mem",
-        .device = MEMDEV_OURS,
+        .device = MEMDEV_DEFAULT,
         .generous = ",pressure-size=4G",
         .keeping = ",free-page-reporting=off",
         .request = peer_request_device,

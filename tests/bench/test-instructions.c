@@ -81,6 +81,8 @@ int main(int argc, char **argv)
         .kver = g_getenv("MHP_KVER"),
         .boot_size = 1 * GiB,
         .max = SIZE + MEMORY_BLOCK_SIZE,
+        /* That goes by the clock. */
+        .is_keeping = true,
         .counter = &counter,
     };
     g_autoptr(PeerGuest) pg = NULL;

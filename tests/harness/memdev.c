@@ -19,7 +19,7 @@ void memdev_add_requested(Guest *guest, const char *type, uint64_t region_size,
 {
     Vm *vm = guest_vm(guest);
 
-    if (g_str_has_prefix(type, MEMDEV_OURS)) {
+    if (g_str_has_prefix(type, MEMDEV_DEFAULT)) {
         vm_add_plugin(vm);
     }
     /* Without a reservation: the host has less than the guest may grow to */

@@ -99,21 +99,33 @@ Guest *system_new(uint64_t region_size, const char *cmdline)
     return system_new_sized(0, region_size, cmdline);
 }
 
+static Guest *system_boot_device(const char *type, uint64_t boot_size,
+                                 uint64_t region_size, const char *cmdline)
+{
+    Guest *guest = system_new_sized(boot_size, region_size, cmdline);
+    g_autoptr(GError) error = NULL;
+
+    memdev_add(guest, type, region_size);
+    guest_boot(guest, &error);
+    g_assert_no_error(error);
+    return guest;
+}
+
 Guest *system_boot(uint64_t growth, const char *cmdline)
 {
     return system_boot_sized(0, growth + MEMORY_BLOCK_SIZE, cmdline);
 }
 
+Guest *system_boot_default(uint64_t growth, const char *cmdline)
+{
+    return system_boot_device(MEMDEV_DEFAULT, 0, growth + MEMORY_BLOCK_SIZE,
+                              cmdline);
+}
+
 Guest *system_boot_sized(uint64_t boot_size, uint64_t region_size,
                          const char *cmdline)
 {
-    Guest *guest = system_new_sized(boot_size, region_size, cmdline);
-    g_autoptr(GError) error = NULL;
-
-    memdev_add(guest, MEMDEV_OURS, region_size);
-    guest_boot(guest, &error);
-    g_assert_no_error(error);
-    return guest;
+    return system_boot_device(MEMDEV_OURS, boot_size, region_size, cmdline);
 }
 
 #define KMEMLEAK "/sys/kernel/debug/kmemleak"

@@ -44,6 +44,9 @@ Guest *system_new_from(const char *initrd, uint64_t region_size,
 /* Boot a guest that can grow by @growth; the moat comes on top */
 Guest *system_boot(uint64_t growth, const char *cmdline);
 
+/* The same with the device's defaults: it reports free pages, too */
+Guest *system_boot_default(uint64_t growth, const char *cmdline);
+
 /* Boot a guest that has another size at boot than others, and this region */
 Guest *system_boot_sized(uint64_t boot_size, uint64_t region_size,
                          const char *cmdline);

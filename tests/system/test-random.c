@@ -396,7 +396,7 @@ int main(int argc, char **argv)
                     "and data",
                     test_random);
     set_up();
-    guest = system_boot(GROWTH, SYSTEM_MEMMAP_ON);
+    guest = system_boot_default(GROWTH, SYSTEM_MEMMAP_ON);
     system_load_driver(guest, "");
     is_settled = true;
     status = g_test_run();
