@@ -58,6 +58,9 @@ virtio_mhp_set_shutdown(struct virtio_driver *driver,
 #endif
 }
 
+/* Virtqueues of a device, at the most */
+#define VIRTIO_MHP_NR_VQS 3
+
 /* As of 6.11 all that is said of a virtqueue is in one struct. */
 static inline int virtio_mhp_find_vqs(struct virtio_device *vdev,
 				      unsigned int nr, struct virtqueue *vqs[],
@@ -65,7 +68,7 @@ static inline int virtio_mhp_find_vqs(struct virtio_device *vdev,
 				      const char *const names[])
 {
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 11, 0)
-	struct virtqueue_info infos[2] = {};
+	struct virtqueue_info infos[VIRTIO_MHP_NR_VQS] = {};
 	unsigned int i;
 
 	for (i = 0; i < nr && i < ARRAY_SIZE(infos); i++) {

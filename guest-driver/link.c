@@ -53,7 +53,14 @@ struct virtio_mhp_link *virtio_mhp_link_new(struct virtio_device *vdev)
 	link->stats =
 		kcalloc(VIRTIO_MHP_STATS_MAX, sizeof(*link->stats), GFP_KERNEL);
 	spin_lock_init(&link->stats_lock);
-	if (!link->req || !link->resp || !link->stats) {
+	link->report = kcalloc(VIRTIO_MHP_REPORT_MAX, sizeof(*link->report),
+			       GFP_KERNEL);
+	link->report_resp = kzalloc(sizeof(*link->report_resp), GFP_KERNEL);
+	init_waitqueue_head(&link->reported);
+	spin_lock_init(&link->report_lock);
+	INIT_LIST_HEAD(&link->report_links);
+	if (!link->req || !link->resp || !link->stats || !link->report ||
+	    !link->report_resp) {
 		virtio_mhp_link_free(link);
 		return NULL;
 	}
@@ -69,6 +76,8 @@ struct virtio_mhp_link *virtio_mhp_link_new(struct virtio_device *vdev)
  */
 void virtio_mhp_link_free(struct virtio_mhp_link *link)
 {
+	kfree(link->report_resp);
+	kfree(link->report);
 	kfree(link->stats);
 	kfree(link->resp);
 	kfree(link->req);
@@ -93,22 +102,58 @@ static void virtio_mhp_handle_question(struct virtqueue *vq)
 	spin_unlock_irqrestore(&link->stats_lock, flags);
 }
 
+static void virtio_mhp_handle_report(struct virtqueue *vq)
+{
+	struct virtio_mhp_link *link = vq->vdev->priv;
+
+	wake_up(&link->reported);
+}
+
+/* All features that have a queue are accepted, so those are all that exist. */
 static int virtio_mhp_link_find_vqs(struct virtio_mhp_link *link)
 {
-	static const char *const names[] = { "guest-request", "stats" };
-	vq_callback_t *callbacks[] = { virtio_mhp_handle_response,
-				       virtio_mhp_handle_question };
-	struct virtqueue *vqs[] = { NULL, NULL };
-	const bool has_stats =
-		virtio_has_feature(link->vdev, VIRTIO_MHP_F_STATS);
-	int rc = virtio_mhp_find_vqs(link->vdev, has_stats ? 2 : 1, vqs,
-				     callbacks, names);
+	const char *names[VIRTIO_MHP_NR_VQS];
+	vq_callback_t *callbacks[VIRTIO_MHP_NR_VQS];
+	struct virtqueue *vqs[VIRTIO_MHP_NR_VQS];
+	unsigned int nr = 1, stats = 0, report = 0;
+	int rc;
 
+	names[0] = "guest-request";
+	callbacks[0] = virtio_mhp_handle_response;
+	if (virtio_has_feature(link->vdev, VIRTIO_MHP_F_STATS)) {
+		stats = nr++;
+		names[stats] = "stats";
+		callbacks[stats] = virtio_mhp_handle_question;
+	}
+	if (virtio_has_feature(link->vdev, VIRTIO_MHP_F_REPORTING)) {
+		report = nr++;
+		names[report] = "report";
+		callbacks[report] = virtio_mhp_handle_report;
+	}
+	rc = virtio_mhp_find_vqs(link->vdev, nr, vqs, callbacks, names);
 	if (rc)
 		return rc;
 	link->vq = vqs[0];
-	link->stats_vq = vqs[1];
+	link->stats_vq = stats ? vqs[stats] : NULL;
+	link->report_vq = report ? vqs[report] : NULL;
 	return 0;
+}
+
+static void virtio_mhp_link_start_reporting(struct virtio_mhp_link *link)
+{
+	spin_lock_irq(&link->report_lock);
+	link->is_reporting = link->report_vq;
+	spin_unlock_irq(&link->report_lock);
+}
+
+/* What the device was told of is the guest's once more: it has been reset. */
+static void virtio_mhp_link_end_reporting(struct virtio_mhp_link *link)
+{
+	spin_lock_irq(&link->report_lock);
+	link->is_reporting = false;
+	link->is_reported = false;
+	spin_unlock_irq(&link->report_lock);
+	wake_up(&link->reported);
 }
 
 /* A kdump kernel has no memory to spare, and nothing of its own to tell. */
@@ -156,6 +201,7 @@ int virtio_mhp_link_open(struct virtio_mhp_link *link)
 	link->is_pending = false;
 	virtio_device_ready(link->vdev);
 	virtio_mhp_link_start_telling(link);
+	virtio_mhp_link_start_reporting(link);
 	WRITE_ONCE(link->state, VIRTIO_MHP_LINK_NEW);
 	return 0;
 }
@@ -180,13 +226,17 @@ void virtio_mhp_link_close(struct virtio_mhp_link *link)
 	virtio_mhp_link_hush(link);
 	if (!virtio_mhp_link_is_gone(link))
 		virtio_reset_device(vdev);
+	virtio_mhp_link_end_reporting(link);
 	/* A request that was never answered may have indirect descriptors. */
 	if (link->vq)
 		virtqueue_detach_unused_buf(link->vq);
 	if (link->stats_vq)
 		virtqueue_detach_unused_buf(link->stats_vq);
+	if (link->report_vq)
+		virtqueue_detach_unused_buf(link->report_vq);
 	link->vq = NULL;
 	link->stats_vq = NULL;
+	link->report_vq = NULL;
 	vdev->config->del_vqs(vdev);
 	WRITE_ONCE(link->state, VIRTIO_MHP_LINK_BROKEN);
 }
@@ -203,8 +253,16 @@ void virtio_mhp_link_leave(struct virtio_mhp_link *link)
 	wake_up(&link->response);
 }
 
-/* One that somebody reset, or that is gone, does not say that it is ready. */
-static bool virtio_mhp_link_can_answer(struct virtio_mhp_link *link)
+/**
+ * virtio_mhp_link_can_answer() - does it make sense to wait for the device
+ * @link: the link, open
+ *
+ * One that somebody reset, or that is gone, does not say that it is ready.
+ *
+ * Context: any.
+ * Return: false if it is broken.
+ */
+bool virtio_mhp_link_can_answer(struct virtio_mhp_link *link)
 {
 	const u8 status = link->vdev->config->get_status(link->vdev);
 

@@ -12,6 +12,7 @@
 #ifndef _VIRTIO_MHP_LINK_H
 #define _VIRTIO_MHP_LINK_H
 
+#include <linux/list.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
 #include <linux/virtio.h>
@@ -63,6 +64,18 @@ enum virtio_mhp_link_state {
  *	virtio_mhp_link_hush()
  * @stats_lock: protects @is_telling
  * @is_telling: @tell may be queued
+ * @report_vq: its virtqueue of free memory, NULL if it has none
+ * @report: buffer of ranges, allocated like @req; this and the next are page
+ *	reporting's work item's alone
+ * @report_resp: buffer for the answer
+ * @reported: wakes who waits for that
+ * @report_lock: protects @report_vq while the link is open, and the next two
+ * @is_reporting: reports can be sent
+ * @is_reported: the device has one
+ * @report_links: in the list of those that are told of free memory, see
+ *	report.c; the next two do not change while it is there
+ * @report_addr: where its region starts
+ * @report_region_size: size of that
  */
 struct virtio_mhp_link {
 	struct virtio_device *vdev;
@@ -86,6 +99,17 @@ struct virtio_mhp_link {
 	/* taken by interrupts */
 	spinlock_t stats_lock;
 	bool is_telling;
+	struct virtqueue *report_vq;
+	struct virtio_mhp_report *report;
+	struct virtio_mhp_report_resp *report_resp;
+	wait_queue_head_t reported;
+	/* taken with interrupts off, as who holds it can be waited for */
+	spinlock_t report_lock;
+	bool is_reporting;
+	bool is_reported;
+	struct list_head report_links;
+	u64 report_addr;
+	u64 report_region_size;
 };
 
 struct virtio_mhp_link *virtio_mhp_link_new(struct virtio_device *vdev);
@@ -94,6 +118,7 @@ int virtio_mhp_link_open(struct virtio_mhp_link *link);
 void virtio_mhp_link_close(struct virtio_mhp_link *link);
 void virtio_mhp_link_hush(struct virtio_mhp_link *link);
 void virtio_mhp_link_leave(struct virtio_mhp_link *link);
+bool virtio_mhp_link_can_answer(struct virtio_mhp_link *link);
 int virtio_mhp_link_check(struct virtio_mhp_link *link);
 int virtio_mhp_link_submit(struct virtio_mhp_link *link,
 			   const struct virtio_mhp_req *req);

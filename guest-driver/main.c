@@ -65,11 +65,13 @@ static int virtio_mhp_serve_region(struct virtio_mhp_link *link,
 		return rc;
 	virtio_mhp_print_geometry(link->region);
 	rc = virtio_mhp_compare(link->region);
-	if (rc)
+	if (rc) {
 		virtio_mhp_region_detach(link);
-	else
-		virtio_mhp_wake(link->region, VIRTIO_MHP_CHANGED);
-	return rc;
+		return rc;
+	}
+	virtio_mhp_wake(link->region, VIRTIO_MHP_CHANGED);
+	virtio_mhp_report_begin(link);
+	return 0;
 }
 
 /* The memory belongs to the crashed kernel: it is read, and no more. */
@@ -138,11 +140,13 @@ static int virtio_mhp_probe(struct virtio_device *vdev)
 static void virtio_mhp_stop(struct virtio_mhp_link *link)
 {
 	cancel_work_sync(&link->look);
+	virtio_mhp_report_leave(link);
 	if (link->vmcore)
 		virtio_mhp_vmcore_deinit(link);
 	else
 		virtio_mhp_region_detach(link);
 	virtio_mhp_link_close(link);
+	virtio_mhp_report_end(link);
 }
 
 static void virtio_mhp_remove(struct virtio_device *vdev)
@@ -174,6 +178,7 @@ static const unsigned int virtio_mhp_features[] = {
 	VIRTIO_MHP_F_MEMMAP_ON_BLOCK,
 	VIRTIO_MHP_F_STATUS,
 	VIRTIO_MHP_F_STATS,
+	VIRTIO_MHP_F_REPORTING,
 	VIRTIO_MHP_F_PRESSURE,
 };
 

@@ -14,6 +14,7 @@
  *   request.c  requests of a region, over its link
  *   event.c    what userspace is told of a resize
  *   stats.c    what the host is told of the guest's memory
+ *   report.c   what the host is told of free memory, and gets back
  *   remainder.c  what is beside a memmap, kept until memory gets short
  *   slab.c     sparing the slab allocator what is not about its memory
  *   zone.c     every block in ZONE_MOVABLE; follows what happens to blocks
@@ -323,6 +324,25 @@ static inline int virtio_mhp_vmcore_init(struct virtio_mhp_link *link,
 }
 
 static inline void virtio_mhp_vmcore_deinit(struct virtio_mhp_link *link)
+{
+}
+#endif
+
+/* report.c: what the host is told of free memory, and gets back */
+#ifdef CONFIG_PAGE_REPORTING
+void virtio_mhp_report_begin(struct virtio_mhp_link *link);
+void virtio_mhp_report_leave(struct virtio_mhp_link *link);
+void virtio_mhp_report_end(struct virtio_mhp_link *link);
+#else
+static inline void virtio_mhp_report_begin(struct virtio_mhp_link *link)
+{
+}
+
+static inline void virtio_mhp_report_leave(struct virtio_mhp_link *link)
+{
+}
+
+static inline void virtio_mhp_report_end(struct virtio_mhp_link *link)
 {
 }
 #endif

@@ -173,13 +173,14 @@ static void test_plugged_memory(void)
 
 static uint64_t rss(Mhp *mhp)
 {
-    g_autofree char *path = g_strdup_printf("/proc/%d/statm", vm_pid(mhp->vm));
+    g_autofree char *path = g_strdup_printf("/proc/%d/status", vm_pid(mhp->vm));
     g_autofree char *text = NULL;
-    g_auto(GStrv) words = NULL;
+    const char *line;
 
     g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
-    words = g_strsplit(text, " ", 3);
-    return g_ascii_strtoull(words[1], NULL, 10) * (uint64_t)getpagesize();
+    line = strstr(text, "VmRSS:");
+    g_assert_nonnull(line);
+    return g_ascii_strtoull(line + strlen("VmRSS:"), NULL, 10) * 1024;
 }
 
 static void check_boot_memory(Mhp *mhp)
