@@ -70,22 +70,31 @@ static void virtio_mhp_get_requested_size(Object *obj, Visitor *v,
     visit_type_size(v, name, &value, errp);
 }
 
-static void virtio_mhp_set_requested_size(Object *obj, Visitor *v,
-                                          const char *name, void *opaque,
-                                          Error **errp)
+/* The limits are not known before realize, which checks. */
+static void virtio_mhp_visit_size(
+    VirtIOMHP *vmhp, Visitor *v, const char *name, uint64_t *size,
+    bool (*change)(VirtIOMHP *vmhp, uint64_t value, Error **errp), Error **errp)
 {
-    VirtIOMHP *vmhp = VIRTIO_MHP(obj);
     uint64_t value;
 
     if (!visit_type_size(v, name, &value, errp)) {
         return;
     }
-    if (DEVICE(obj)->realized) {
-        virtio_mhp_size_change(vmhp, value, errp);
+    if (DEVICE(vmhp)->realized) {
+        change(vmhp, value, errp);
     } else {
-        /* The limits are not known yet: realize checks. */
-        vmhp->requested_size = value;
+        *size = value;
     }
+}
+
+static void virtio_mhp_set_requested_size(Object *obj, Visitor *v,
+                                          const char *name, void *opaque,
+                                          Error **errp)
+{
+    VirtIOMHP *vmhp = VIRTIO_MHP(obj);
+
+    virtio_mhp_visit_size(vmhp, v, name, &vmhp->requested_size,
+                          virtio_mhp_size_change, errp);
 }
 
 static void virtio_mhp_get_pressure_size(Object *obj, Visitor *v,
@@ -102,16 +111,9 @@ static void virtio_mhp_set_pressure_size(Object *obj, Visitor *v,
                                          Error **errp)
 {
     VirtIOMHP *vmhp = VIRTIO_MHP(obj);
-    uint64_t value;
 
-    if (!visit_type_size(v, name, &value, errp)) {
-        return;
-    }
-    if (DEVICE(obj)->realized) {
-        virtio_mhp_size_change_pressure(vmhp, value, errp);
-    } else {
-        vmhp->pressure_size = value;
-    }
+    virtio_mhp_visit_size(vmhp, v, name, &vmhp->pressure_size,
+                          virtio_mhp_size_change_pressure, errp);
 }
 
 /* Before realize there is no region to compare with. */
