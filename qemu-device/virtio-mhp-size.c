@@ -16,15 +16,16 @@ bool virtio_mhp_pressure_is_offered(const VirtIOMHP *vmhp)
            vmhp->features >> VIRTIO_MHP_F_PRESSURE & 1;
 }
 
-/* Neither size exceeds the region, so their sum cannot overflow. */
+/*
+ * Neither size exceeds the region, so their sum cannot overflow. Their sum may
+ * exceed it: a range that is too large then has blocks that are plugged.
+ */
 uint64_t virtio_mhp_size_limit(const VirtIOMHP *vmhp)
 {
-    const uint64_t region_size = memory_region_size(&vmhp->memdev->mr);
-
     if (!virtio_vdev_has_feature(VIRTIO_DEVICE(vmhp), VIRTIO_MHP_F_PRESSURE)) {
         return vmhp->requested_size;
     }
-    return MIN(vmhp->requested_size + vmhp->pressure_size, region_size);
+    return vmhp->requested_size + vmhp->pressure_size;
 }
 
 uint64_t virtio_mhp_size_on_pressure(const VirtIOMHP *vmhp)

@@ -99,6 +99,8 @@ static void test_more_than_the_region(void)
     g_assert_cmpuint(mhp_config(mhp).pressure_size, ==, MHP_REGION_SIZE);
     mhp_expect(mhp_plug(mhp, 0, MHP_NB_BLOCKS), ACK);
     g_assert_cmpuint(mhp_pressure_plugged(mhp), ==, 0);
+    /* DEV-PLUG-7: not more than may be plugged, but plugged already */
+    mhp_expect(mhp_plug(mhp, 0, MHP_NB_BLOCKS), ERROR);
     mhp_set_requested_size(mhp, MHP_BLOCK_SIZE);
     g_assert_cmpuint(mhp_pressure_plugged(mhp), ==,
                      MHP_REGION_SIZE - MHP_BLOCK_SIZE);
