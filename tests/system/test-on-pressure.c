@@ -24,7 +24,7 @@
 /* Seconds: until what was taken is given back, and never */
 #define HOLD_SHORT 1
 #define HOLD_LONG 3600
-#define ROUNDS 2
+#define ROUNDS 1
 
 static Guest *guest;
 static Fault *fault;
@@ -160,16 +160,13 @@ static void test_rounds(void)
 }
 
 /* What the guest says of it is what the host sees */
-static void test_is_told(void)
+static void check_is_told(void)
 {
-    start(HOLD_LONG);
-    check_lives(MEDIUM_MIB);
     g_assert_cmpuint(pressure_plugged(), ==, system_size(guest));
     g_assert_cmpuint(system_attr(guest, "pressure_plugged_size"), ==,
                      pressure_plugged());
     g_assert_cmpuint(system_attr(guest, "pressure_size"), ==, PRESSURE_SIZE);
     g_assert_cmpuint(system_attr(guest, "requested_size"), ==, 0);
-    end();
 }
 
 /* What is requested afterwards is no longer more than that, and stays */
@@ -195,6 +192,7 @@ static void test_less_is_allowed(void)
 {
     start(HOLD_LONG);
     check_lives(MEDIUM_MIB);
+    check_is_told();
     g_assert_cmpuint(system_size(guest), >, 2 * MEMORY_BLOCK_SIZE);
     set_pressure_size(2 * MEMORY_BLOCK_SIZE);
     system_wait_size(guest, 2 * MEMORY_BLOCK_SIZE);
@@ -256,7 +254,6 @@ int main(int argc, char **argv)
     ADD("nothing is taken while there is enough",
         test_not_while_there_is_enough);
     ADD("nobody is killed, and all is given back", test_rounds);
-    ADD("host and guest see the same", test_is_told);
     ADD("what is requested afterwards stays", test_is_requested);
     ADD("less is allowed", test_less_is_allowed);
     ADD("a shrink yields", test_a_shrink_yields);
