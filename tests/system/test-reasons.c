@@ -150,7 +150,7 @@ static void set_deadline(unsigned ms)
     g_free(system_run(guest, "echo %u >" PARAMETERS "block_timeout_ms", ms));
 }
 
-#define ATTEMPTS 4
+#define ATTEMPTS 2
 
 /*
  * A huge page is cleared before it is anybody's. Meanwhile it looks like kernel

@@ -12,7 +12,7 @@
 #include "tracing.h"
 
 #define BLOCKS 40
-#define SECONDS 40
+#define SECONDS 20
 /* The watch is printed in so many rows */
 #define ROWS 10
 /* Of one CPU, in the long run; and seconds of it that may be spent at first */
