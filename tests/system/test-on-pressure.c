@@ -5,13 +5,11 @@
  * ends right, and nobody is killed. What was taken is given back, by itself or
  * when the host says so.
  */
-#include <inttypes.h>
 #include <limits.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "burst.h"
 #include "faulty.h"
-#include "support.h"
 
 #define BOOT_SIZE (1 * GiB)
 #define PRESSURE_SIZE (4 * GiB)
@@ -29,14 +27,6 @@
 static Guest *guest;
 static Fault *fault;
 
-static void set_pressure_size(uint64_t size)
-{
-    g_autoptr(GError) error = NULL;
-
-    qmp_set_uint(guest_qmp(guest), MEMDEV_PATH, "pressure-size", size, &error);
-    g_assert_no_error(error);
-}
-
 static uint64_t pressure_plugged(void)
 {
     g_autoptr(GError) error = NULL;
@@ -48,77 +38,29 @@ static uint64_t pressure_plugged(void)
     return size;
 }
 
-/* All that was ever plugged on pressure */
-static uint64_t pressure_counter(void)
-{
-    g_autoptr(GError) error = NULL;
-    g_autoptr(JsonNode) counters = qmp_executef(
-        guest_qmp(guest), &error, "qom-get",
-        "{'path': '" MEMDEV_PATH "', 'property': 'counters'}");
-
-    g_assert_no_error(error);
-    return (uint64_t)json_object_get_int_member(json_node_get_object(counters),
-                                                "pressure-plugged-bytes");
-}
-
-static void set_hold(unsigned seconds)
-{
-    g_free(system_run(guest,
-                      "echo %u >/sys/module/mhp_vmemmap_mem/parameters/"
-                      "pressure_hold",
-                      seconds));
-}
-
-static unsigned nb_kills(void)
-{
-    g_autofree char *text = system_run(guest,
-                                       "sed -n 's/^oom_kill //p' /proc/vmstat");
-
-    return (unsigned)strtoul(text, NULL, 10);
-}
-
-/* The status of a process that takes so much, reads it, and ends */
-static int take(unsigned mib)
-{
-    return system_status(guest, "mhp-burst %u 0", mib);
-}
-
 /* Who is killed says so in the kernel's log, which is not looked at then */
 static void check_is_killed(unsigned mib)
 {
-    unsigned kills = nb_kills();
+    unsigned kills = burst_nb_kills(guest);
     g_autofree char *log = NULL;
 
-    g_assert_cmpint(take(mib), !=, 0);
-    g_assert_cmpuint(nb_kills(), ==, kills + 1);
+    g_assert_cmpint(burst_take(guest, mib), !=, 0);
+    g_assert_cmpuint(burst_nb_kills(guest), ==, kills + 1);
     log = system_run(guest, "dmesg -c");
     g_assert_nonnull(strstr(log, "mhp-burst"));
 }
 
-static void check_lives(unsigned mib)
-{
-    unsigned kills = nb_kills();
-    gint64 start = g_get_monotonic_time();
-    int status = take(mib);
-
-    g_test_message("%u MiB in %.1f s, %" PRIu64 " MiB plugged", mib,
-                   (double)(g_get_monotonic_time() - start) / G_USEC_PER_SEC,
-                   system_size(guest) / MiB);
-    g_assert_cmpuint(nb_kills(), ==, kills);
-    g_assert_cmpint(status, ==, 0);
-}
-
 static void start(unsigned hold)
 {
-    set_hold(hold);
-    set_pressure_size(PRESSURE_SIZE);
+    burst_set_hold(guest, hold);
+    burst_allow(guest, PRESSURE_SIZE);
 }
 
 /* Nothing is held any more, requested or allowed */
 static void end(void)
 {
     system_request(guest, 0);
-    set_pressure_size(0);
+    burst_allow(guest, 0);
     system_wait_size(guest, 0);
     system_check_klog(guest);
 }
@@ -133,29 +75,19 @@ static void test_without(void)
 /* DRV-PRESSURE-1 */
 static void test_not_while_there_is_enough(void)
 {
-    uint64_t before = pressure_counter();
+    uint64_t before = burst_counter(guest);
 
     start(HOLD_SHORT);
-    check_lives(SMALL_MIB);
-    g_assert_cmpuint(pressure_counter(), ==, before);
+    burst_check_lives(guest, SMALL_MIB);
+    g_assert_cmpuint(burst_counter(guest), ==, before);
     end();
 }
 
 /* DRV-PRESSURE-1, DRV-PRESSURE-2 */
 static void test_rounds(void)
 {
-    const char *rounds = g_getenv("MHP_ROUNDS");
-
     start(HOLD_SHORT);
-    for (unsigned i = rounds ? (unsigned)atoi(rounds) : ROUNDS; i; i--) {
-        uint64_t before = pressure_counter();
-
-        check_lives(LARGE_MIB);
-        g_assert_cmpuint(pressure_counter() - before, >=,
-                         (LARGE_MIB * MiB) - BOOT_SIZE);
-        system_wait_size(guest, 0);
-        system_check_klog(guest);
-    }
+    burst_rounds(guest, LARGE_MIB, LARGE_MIB * MiB - BOOT_SIZE, ROUNDS);
     end();
 }
 
@@ -175,13 +107,13 @@ static void test_is_requested(void)
     uint64_t size;
 
     start(HOLD_LONG);
-    check_lives(MEDIUM_MIB);
+    burst_check_lives(guest, MEDIUM_MIB);
     size = system_size(guest);
     system_request(guest, size);
     g_assert_cmpuint(pressure_plugged(), ==, 0);
     system_wait_attr(guest, "requested_size", size);
     g_assert_cmpuint(system_attr(guest, "pressure_plugged_size"), ==, 0);
-    set_pressure_size(0);
+    burst_allow(guest, 0);
     system_wait_attr(guest, "pressure_size", 0);
     g_assert_cmpuint(system_size(guest), ==, size);
     end();
@@ -191,12 +123,12 @@ static void test_is_requested(void)
 static void test_less_is_allowed(void)
 {
     start(HOLD_LONG);
-    check_lives(MEDIUM_MIB);
+    burst_check_lives(guest, MEDIUM_MIB);
     check_is_told();
     g_assert_cmpuint(system_size(guest), >, 2 * MEMORY_BLOCK_SIZE);
-    set_pressure_size(2 * MEMORY_BLOCK_SIZE);
+    burst_allow(guest, 2 * MEMORY_BLOCK_SIZE);
     system_wait_size(guest, 2 * MEMORY_BLOCK_SIZE);
-    set_pressure_size(0);
+    burst_allow(guest, 0);
     system_wait_size(guest, 0);
     end();
 }
@@ -208,7 +140,7 @@ static void test_a_shrink_yields(void)
     system_resize(guest, PRESSURE_SIZE);
     g_free(system_hold(guest, "filled", "mhp-fill pages %u", MEDIUM_MIB));
     system_request(guest, 0);
-    check_lives(MEDIUM_MIB);
+    burst_check_lives(guest, MEDIUM_MIB);
     g_assert_cmpuint(pressure_plugged(), >, 0);
     system_let_go(guest, "filled");
     end();
@@ -219,7 +151,7 @@ static void check_refused(uint16_t response)
 {
     unsigned hits;
 
-    set_pressure_size(PRESSURE_SIZE);
+    burst_allow(guest, PRESSURE_SIZE);
     faulty_answer(fault, VIRTIO_MHP_REQ_PLUG, UINT_MAX, response,
                   sizeof(struct virtio_mhp_resp));
     check_is_killed(MEDIUM_MIB);
@@ -229,14 +161,14 @@ static void check_refused(uint16_t response)
     g_assert_cmpuint(hits, >, 0);
     g_assert_cmpuint(hits, <, 40);
     faulty_be_honest(fault);
-    set_pressure_size(PRESSURE_SIZE);
-    check_lives(MEDIUM_MIB);
+    burst_allow(guest, PRESSURE_SIZE);
+    burst_check_lives(guest, MEDIUM_MIB);
     end();
 }
 
 static void test_host_refuses(void)
 {
-    set_hold(HOLD_LONG);
+    burst_set_hold(guest, HOLD_LONG);
     check_refused(VIRTIO_MHP_RESP_BUSY);
     check_refused(VIRTIO_MHP_RESP_NACK);
 }
