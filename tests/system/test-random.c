@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 
 #include "abort-log.h"
+#include "burst.h"
 #include "bystander.h"
 
 #define GROWTH (4 * GiB)
@@ -26,6 +27,8 @@ static Guest *guest;
 static GRand *dice;
 static int trace;
 static uint64_t requested;
+/* What the driver may plug beyond that when it finds memory short */
+static uint64_t pressure;
 /* The driver has done what was requested, as far as we know */
 static bool is_settled;
 
@@ -69,11 +72,19 @@ static bool has_heard(void *opaque, GError **error)
     return ask_driver().requested == requested;
 }
 
+static void set_pressure(uint64_t size)
+{
+    pressure = size;
+    burst_allow(guest, size);
+}
+
+/* With nothing that the guest decides */
 static void check(void)
 {
     g_autoptr(GError) error = NULL;
     Sizes sizes;
 
+    set_pressure(0);
     wait_until(has_heard, NULL, SYSTEM_STALL_MS, "the driver's look", &error);
     g_assert_no_error(error);
     system_wait_size(guest, requested);
@@ -245,6 +256,43 @@ static void step_pin(void)
     }
 }
 
+/* How far the guest may grow by itself, whether it needs it or not */
+static void step_pressure_size(void)
+{
+    set_pressure(g_rand_int_range(dice, 0, REGION_BLOCKS + 1) *
+                 MEMORY_BLOCK_SIZE);
+    dprintf(trace, " to %" PRIu64 " MiB", pressure / MiB);
+    is_settled = false;
+}
+
+/*
+ * Three quarters of what there is, so that a small guest gets short of memory,
+ * and free memory is reported afterwards. Nobody is to be killed: no shrink is
+ * under way.
+ */
+static void step_take_memory(void)
+{
+    const uint64_t size = pressure;
+
+    check();
+    set_pressure(size);
+    is_settled = !size;
+    g_free(system_run(guest, "mhp-burst $(awk '/^MemAvailable/"
+                             " { print int($2 / 1024 * 3 / 4) }'"
+                             " /proc/meminfo) 0"));
+}
+
+static void step_statistics(void)
+{
+    const unsigned seconds = (unsigned)g_rand_int_range(dice, 0, 3);
+    g_autoptr(GError) error = NULL;
+
+    dprintf(trace, " each %u s", seconds);
+    qmp_set_uint(guest_qmp(guest), MEMDEV_PATH, "guest-stats-polling-interval",
+                 seconds, &error);
+    g_assert_no_error(error);
+}
+
 /* Seldom: it takes seconds */
 static void step_idle(void)
 {
@@ -337,6 +385,9 @@ static const struct {
     {"block_timeout_ms", 3, step_timeout},
     {"write the file", 8, step_write_file},
     {"check the file", 8, check_file},
+    {"pressure-size", 8, step_pressure_size},
+    {"take memory", 4, step_take_memory},
+    {"statistics", 4, step_statistics},
     {"kernel memory", 2, step_kernel_memory},
     {"reset", 1, step_reset},
 };
