@@ -193,10 +193,29 @@ void vm_add_log(Vm *vm, const char *id)
     g_array_append_val(vm->streams, stream);
 }
 
+/* Behind all others, as "-set" wants what it changes */
+static bool vm_add_from_environment(Vm *vm, GError **error)
+{
+    const char *text = g_getenv("MHP_QEMU_ARGS");
+    g_auto(GStrv) args = NULL;
+
+    if (text && !g_shell_parse_argv(text, NULL, &args, error)) {
+        g_prefix_error(error, "MHP_QEMU_ARGS: ");
+        return false;
+    }
+    for (char **arg = args; arg && *arg; arg++) {
+        vm_add_args(vm, *arg, NULL);
+    }
+    return true;
+}
+
 bool vm_launch(Vm *vm, GError **error)
 {
     const char *id;
 
+    if (!vm_add_from_environment(vm, error)) {
+        return false;
+    }
     g_ptr_array_add(vm->argv, NULL);
     vm->process = g_subprocess_launcher_spawnv(
         vm->launcher, (const char *const *)vm->argv->pdata, error);

@@ -18,7 +18,8 @@ typedef struct Vm Vm;
 /*
  * A QEMU that is not started yet. Its arguments so far: -nodefaults,
  * -no-user-config, -display none, and QMP. QEMU is $MHP_QEMU or
- * qemu-system-x86_64, with $MHP_QEMU_PRELOAD as its LD_PRELOAD if that is set.
+ * qemu-system-x86_64, with $MHP_QEMU_PRELOAD as its LD_PRELOAD if that is set,
+ * and $MHP_QEMU_ARGS, as a shell has them, behind all other arguments.
  */
 Vm *vm_new(void);
 
