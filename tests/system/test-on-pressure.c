@@ -91,9 +91,36 @@ static void test_rounds(void)
     end();
 }
 
+/* In the statistics, each second */
+static bool is_in_statistics(void *opaque, GError **error)
+{
+    g_autoptr(JsonNode) stats = qmp_executef(guest_qmp(guest), error, "qom-get",
+                                             "{'path': '" MEMDEV_PATH
+                                             "', 'property': 'guest-stats'}");
+    JsonObject *object;
+
+    if (!stats) {
+        return false;
+    }
+    object = json_object_get_object_member(json_node_get_object(stats),
+                                           "stats");
+    return json_object_has_member(object, "stat-pressure") &&
+           (uint64_t)json_object_get_int_member(object, "stat-pressure") ==
+               *(uint64_t *)opaque;
+}
+
 /* What the guest says of it is what the host sees */
 static void check_is_told(void)
 {
+    uint64_t size = pressure_plugged();
+    g_autoptr(GError) error = NULL;
+
+    qmp_set_uint(guest_qmp(guest), MEMDEV_PATH, "guest-stats-polling-interval",
+                 1, &error);
+    g_assert_no_error(error);
+    wait_until(is_in_statistics, &size, SYSTEM_STALL_MS, "the statistics",
+               &error);
+    g_assert_no_error(error);
     g_assert_cmpuint(pressure_plugged(), ==, system_size(guest));
     g_assert_cmpuint(system_attr(guest, "pressure_plugged_size"), ==,
                      pressure_plugged());
