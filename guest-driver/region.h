@@ -64,7 +64,7 @@ enum virtio_mhp_memmap {
  * @VIRTIO_MHP_RETRY: something happened that may make a retry worthwhile
  * @VIRTIO_MHP_MOVED: userspace brought blocks on- or offline, which is told
  * @VIRTIO_MHP_SHORT: the kernel's own memory is short, see kernel.c
- * @VIRTIO_MHP_PRESSED: all memory is, see pressure.c
+ * @VIRTIO_MHP_PRESSED: all memory is, see shortage.c
  */
 enum virtio_mhp_flag {
 	VIRTIO_MHP_CHANGED,

@@ -30,7 +30,8 @@
  *   add.c      a unit into Linux
  *   kernel.c   units for the kernel's own memory
  *   spare.c    boot memory for page tables, kept back until a guest grows
- *   pressure.c  growing by itself while memory is short
+ *   shortage.c  noticing that memory is short
+ *   pressure.c  growing by itself for as long as it is
  *   shrink.c   units out of Linux and back to the device
  *   grow.c     units from the device and into Linux
  *   recover.c  devices that break or are others than before
@@ -284,7 +285,16 @@ void virtio_mhp_spare_adjust(struct virtio_mhp *vmhp, bool may_take);
 u64 virtio_mhp_spare_size(const struct virtio_mhp *vmhp);
 void virtio_mhp_spare_deinit(struct virtio_mhp *vmhp);
 
-/* pressure.c: growing by itself while memory is short */
+/* shortage.c: noticing that memory is short */
+unsigned long virtio_mhp_shortage_mark(const struct virtio_mhp *vmhp);
+bool virtio_mhp_memory_is_short(const struct virtio_mhp *vmhp);
+u64 virtio_mhp_surplus(const struct virtio_mhp *vmhp);
+u64 virtio_mhp_pressure_limit(const struct virtio_mhp *vmhp);
+void virtio_mhp_shortage_look(struct virtio_mhp *vmhp);
+void virtio_mhp_shortage_init(struct virtio_mhp *vmhp);
+void virtio_mhp_shortage_deinit(struct virtio_mhp *vmhp);
+
+/* pressure.c: growing by itself for as long as it is */
 void virtio_mhp_pressure_begin(struct virtio_mhp *vmhp);
 void virtio_mhp_pressure_decide(struct virtio_mhp *vmhp);
 bool virtio_mhp_pressure_keeps(const struct virtio_mhp *vmhp);
