@@ -37,7 +37,7 @@ MODULE_PARM_DESC(pressure_hold,
  *
  * Context: worker.
  * Return: true if what is plugged may stay, and with a unit less memory would
- *be short.
+ *	    be short.
  */
 bool virtio_mhp_pressure_keeps(const struct virtio_mhp *vmhp)
 {
